@@ -1,0 +1,1 @@
+"""Learners: one file each; a file is registered by its name (see safebench.registry)."""

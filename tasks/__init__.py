@@ -1,0 +1,1 @@
+"""Benchmark tasks: one file each; a file is registered by its name (see safebench.registry)."""
