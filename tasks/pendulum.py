@@ -1,0 +1,67 @@
+"""Swing a torque-driven pendulum upright and hold it there, inside angle and speed limits.
+
+State (theta [rad], thetadot [rad/s]), theta = 0 upright; action: torque / 30 N m. Limits, physics and
+reward follow Walter et al., arXiv 2506.01665; the safe set and its certificate are ours.
+"""
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Scalar
+
+from safebench import safe_set
+from safebench.dynamics import Physics, mechanical
+from safebench.polytope import symmetric_box
+from safebench.task import (
+    Context,
+    Task,
+    shipped_certificate,
+    shipped_model,
+    uniform_disturbance,
+    uniform_starts,
+)
+
+CONSTRAINTS = symmetric_box([2.5, 8.0])
+DISTURBANCE = symmetric_box([0.1])  # rad/s^2, added to the angular acceleration
+DISTURBANCE_INPUT = np.ones((1, 1))
+HORIZON = 240
+# The paper's evaluation episode, inferred by reproducing its random generator (not published).
+REFERENCE_START = np.array([1.13493393, 2.64858308])
+
+
+def observe(x: Float[Array, " 2"], context: Context) -> Float[Array, " 3"]:
+    """(sin theta, cos theta, thetadot)."""
+    return jnp.stack([jnp.sin(x[0]), jnp.cos(x[0]), x[1]])
+
+
+def reward(
+    x: Float[Array, " 2"], a: Float[Array, " 1"], after: Float[Array, " 2"], context: Context
+) -> Scalar:
+    """-(theta^2 + 0.1 thetadot^2 + 0.001 a^2) at the next state."""
+    return -(after[0] ** 2 + 0.1 * after[1] ** 2 + 0.001 * a[0] ** 2)
+
+
+def make(physics: Physics = "mjx") -> Task:
+    """The pendulum task, with the physics asked for."""
+    dynamics = mechanical(shipped_model("pendulum"), DISTURBANCE_INPUT, physics)
+    certificate = shipped_certificate("pendulum", dynamics)
+    return Task(
+        name="pendulum",
+        version=1,
+        summary="swing up and hold a pendulum within angle and speed limits",
+        control_period=float(dynamics.model.opt.timestep),
+        horizon=HORIZON,
+        state_names=("theta", "thetadot"),
+        action_names=("torque",),
+        dynamics=dynamics,
+        constraints=CONSTRAINTS,
+        disturbance=DISTURBANCE,
+        certificate=certificate,
+        safe_set=safe_set.from_certificate(certificate),
+        starts=uniform_starts(certificate),
+        begin=lambda key, x: (),
+        observe=observe,
+        reward=reward,
+        advance=lambda context: context,
+        disturb=uniform_disturbance(DISTURBANCE),
+        reference_start=(REFERENCE_START, ()),
+    )
