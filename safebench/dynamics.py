@@ -28,6 +28,17 @@ with contextlib.redirect_stdout(io.StringIO()):  # mjx prints about its optional
 Physics = Literal["mjx", "compiled", "plain"]
 
 
+MOTION_FIELDS = tuple(
+    """
+    body_parentid body_mass body_inertia body_pos body_quat body_ipos body_iquat body_gravcomp
+    jnt_type jnt_bodyid jnt_pos jnt_axis jnt_stiffness qpos0 qpos_spring dof_damping dof_armature
+    dof_frictionloss site_bodyid site_pos site_quat actuator_trntype actuator_trnid actuator_gear
+    actuator_gaintype actuator_gainprm actuator_biastype actuator_biasprm actuator_dyntype
+    """.split()
+)
+"""Every array of a contact-free MuJoCo model that its motion depends on."""
+
+
 @dataclass(frozen=True)
 class Dynamics:
     """The physics of one environment.
@@ -128,13 +139,7 @@ def fingerprint(model: mujoco.MjModel, *arrays: np.ndarray) -> str:
     Names, colours and file layout do not matter; a mass changed in its last bit does.
     """
     digest = hashlib.sha256()
-    fields = (
-        "body_parentid body_mass body_inertia body_pos body_quat body_ipos body_iquat body_gravcomp "
-        "jnt_type jnt_bodyid jnt_pos jnt_axis jnt_stiffness qpos0 qpos_spring dof_damping dof_armature "
-        "dof_frictionloss site_bodyid site_pos site_quat actuator_trntype actuator_trnid actuator_gear "
-        "actuator_gaintype actuator_gainprm actuator_biastype actuator_biasprm actuator_dyntype"
-    ).split()
-    for name in fields:
+    for name in MOTION_FIELDS:
         _absorb(digest, name, np.asarray(getattr(model, name)))
     option = np.concatenate([[model.opt.timestep, model.opt.viscosity, model.opt.density], model.opt.gravity])
     _absorb(digest, "option", option)

@@ -50,9 +50,11 @@ class Env(BraxEnv):
     Gradients flow through the safeguard and the physics. Actions are normalised to [-1, 1].
     """
 
-    def __init__(self, task: Task, safeguard: Safeguard):
+    def __init__(self, task: Task, safeguard: Safeguard, regularisation: float = 0.0):
+        """regularisation: kappa >= 0; learners add kappa |applied - proposed|^2 to their loss."""
         self.task = task
         self.safeguard = safeguard
+        self.regularisation = regularisation
 
     def begin(self, key: PRNGKeyArray) -> Episode:
         """A fresh episode from a start inside the safe set."""
@@ -118,7 +120,7 @@ class Env(BraxEnv):
         """brax's reset. Horizon and auto-reset are left to brax's own wrappers."""
         episode = self.begin(rng)
         zero = jnp.zeros((), episode.x.dtype)
-        metrics = {name: zero for name in Safety._fields}
+        metrics = dict.fromkeys(Safety._fields, zero)
         return State(episode, self.observe(episode), zero, zero, metrics, {})
 
     def step(self, state: State, action: Float[Array, " m"]) -> State:

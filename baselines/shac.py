@@ -1,0 +1,234 @@
+"""SHAC: short-horizon actor-critic through the differentiable guard and physics (Xu et al. 2022).
+
+Each update rolls a window of steps in several environments, differentiates the discounted window
+return plus the target critic's bootstrap through safeguard and physics, takes one policy step, and
+fits the critic to TD(lambda) targets. Starting values: Walter et al., arXiv 2506.01665, appendix.
+"""
+
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float, Int, PRNGKeyArray
+
+from safebench.env import Env, Episode, Outcome
+from safebench.learner import Learner, Progress
+from safebench.networks import MLP, Normaliser, absorb, fresh_normaliser, normalise
+from safebench.safety import total
+
+
+@dataclass(frozen=True)
+class Config:
+    """environments: parallel environments. window: steps differentiated through, per update.
+
+    discount: gamma. trace: lambda of the TD(lambda) targets. target_retention: weight of the old target
+    critic in its Polyak average. value_fits x value_batches: passes over a window x minibatches each.
+    policy_rate and value_rate decay linearly to `policy_rate_end` and `value_rate_end` times
+    themselves. *_betas: Adam's. gradient_clip: global norm. log_std_start: initial log deviation of
+    the exploration noise before tanh, learned. normalise: running observation normalisation.
+    """
+
+    environments: int = 8
+    window: int = 64
+    discount: float = 0.95
+    trace: float = 0.95
+    target_retention: float = 0.4
+    value_fits: int = 16
+    value_batches: int = 1
+    policy_rate: float = 2e-3
+    policy_rate_end: float = 0.1
+    value_rate: float = 2e-3
+    value_rate_end: float = 0.05
+    policy_betas: tuple[float, float] = (0.7, 0.95)
+    value_betas: tuple[float, float] = (0.7, 0.95)
+    policy_hidden: tuple[int, ...] = (128, 128)
+    value_hidden: tuple[int, ...] = (128, 128, 128)
+    gradient_clip: float = 1.0
+    log_std_start: float = -1.0
+    normalise: bool = True
+
+
+SETTINGS = MappingProxyType({"pendulum": Config()})
+"""Tuned configurations by task name."""
+
+
+class State(NamedTuple):
+    """Everything that changes during training."""
+
+    policy: Any
+    value: Any
+    target: Any
+    policy_optimiser: optax.OptState
+    value_optimiser: optax.OptState
+    normaliser: Normaliser
+    episodes: Episode
+    key: PRNGKeyArray
+
+
+class Window(NamedTuple):
+    """What a rollout leaves for the critic, each with leading axes (window, environments)."""
+
+    observation: Float[Array, "window envs o"]
+    outcome: Outcome
+
+
+def make(env: Env, config: Config, interactions: int) -> Learner:
+    """SHAC on `env` for a budget of `interactions` steps (which sets the learning-rate schedules).
+
+    Raises:
+        ValueError: if the budget does not cover one update.
+    """
+    per_update = config.environments * config.window
+    updates = interactions // per_update
+    if updates < 1:
+        raise ValueError(f"a budget of {interactions} interactions is less than one update ({per_update})")
+    policy_net = MLP(config.policy_hidden, env.action_size, layer_norm=True, output_scale=0.01)
+    value_net = MLP(config.value_hidden, 1)
+
+    def optimiser(rate: float, end: float, betas: tuple[float, float], steps: int):
+        schedule = optax.linear_schedule(rate, rate * end, steps)
+        return optax.chain(optax.clip_by_global_norm(config.gradient_clip), optax.adam(schedule, *betas))
+
+    policy_optimiser = optimiser(config.policy_rate, config.policy_rate_end, config.policy_betas, updates)
+    value_steps = updates * config.value_fits * config.value_batches
+    value_optimiser = optimiser(config.value_rate, config.value_rate_end, config.value_betas, value_steps)
+
+    def scaled(normaliser: Normaliser, observation: Array) -> Array:
+        return normalise(normaliser, observation) if config.normalise else observation.astype(jnp.float32)
+
+    def values(parameters, normaliser: Normaliser, observation: Array) -> Array:
+        return value_net.apply(parameters, scaled(normaliser, observation))[..., 0]
+
+    def initialise(key: PRNGKeyArray) -> State:
+        policy_key, value_key, episode_key, key = jax.random.split(key, 4)
+        blank = jnp.zeros(env.observation_size)
+        policy = {
+            "network": policy_net.init(policy_key, blank),
+            "log_std": jnp.full(env.action_size, config.log_std_start, jnp.float32),
+        }
+        value = value_net.init(value_key, blank)
+        return State(
+            policy=policy,
+            value=value,
+            target=value,
+            policy_optimiser=policy_optimiser.init(policy),
+            value_optimiser=value_optimiser.init(value),
+            normaliser=fresh_normaliser(env.observation_size),
+            episodes=jax.vmap(env.begin)(jax.random.split(episode_key, config.environments)),
+            key=key,
+        )
+
+    def rollout(policy, normaliser: Normaliser, episodes: Episode, noise: Array) -> tuple[Episode, Window]:
+        def step(episodes: Episode, noise: Array):
+            observation = jax.vmap(env.observe)(episodes)
+            mean = policy_net.apply(policy["network"], scaled(normaliser, observation))
+            action = jnp.tanh(mean + jnp.exp(policy["log_std"]) * noise)
+            episodes, outcome = jax.vmap(env.advance)(episodes, action)
+            return episodes, Window(observation, outcome)
+
+        return jax.lax.scan(step, episodes, noise)
+
+    def policy_loss(policy, state: State, noise: Array):
+        episodes, window = rollout(policy, state.normaliser, state.episodes, noise)
+        outcome = window.outcome
+        ends = outcome.truncated.at[-1].set(True)  # where a return stops and the critic takes over
+        discounts = running_discount(outcome.truncated, config.discount)
+        bootstrap = values(state.target, state.normaliser, outcome.observation)
+        gains = discounts * (outcome.reward + config.discount * jnp.where(ends, bootstrap, 0.0))
+        penalty = env.regularisation * jnp.mean(outcome.distance**2)
+        return -jnp.mean(gains) + penalty, (episodes, window, bootstrap)
+
+    def fit(state: State, window: Window, targets: Array, key: PRNGKeyArray):
+        observations = window.observation.reshape(per_update, -1)
+        targets = targets.reshape(per_update)
+        size = per_update // config.value_batches
+
+        def one(carry, indices: Array):
+            value, moments = carry
+
+            def loss(value):
+                return jnp.mean(
+                    (values(value, state.normaliser, observations[indices]) - targets[indices]) ** 2
+                )
+
+            error, gradient = jax.value_and_grad(loss)(value)
+            change, moments = value_optimiser.update(gradient, moments, value)
+            return (optax.apply_updates(value, change), moments), error
+
+        orders = jax.vmap(lambda k: jax.random.permutation(k, per_update))(
+            jax.random.split(key, config.value_fits)
+        )
+        batches = orders[:, : size * config.value_batches].reshape(-1, size)
+        (value, moments), errors = jax.lax.scan(one, (state.value, state.value_optimiser), batches)
+        return value, moments, errors[-1]
+
+    def update(state: State) -> tuple[State, Progress]:
+        noise_key, fit_key, key = jax.random.split(state.key, 3)
+        noise = jax.random.normal(
+            noise_key, (config.window, config.environments, env.action_size), jnp.float32
+        )
+        gradient_of = jax.value_and_grad(policy_loss, has_aux=True)
+        (loss, (episodes, window, bootstrap)), gradient = gradient_of(state.policy, state, noise)
+        norm = optax.global_norm(gradient)
+        change, moments = policy_optimiser.update(gradient, state.policy_optimiser, state.policy)
+
+        targets = lambda_returns(
+            window.outcome.reward, bootstrap, window.outcome.truncated, config.discount, config.trace
+        ).astype(jnp.float32)
+        value, value_moments, value_loss = fit(state, window, targets, fit_key)
+        finite = jnp.isfinite(norm) & jnp.isfinite(value_loss)
+
+        def keep(new, old):  # a step with a gradient that is not finite is skipped and counted
+            return jax.tree.map(lambda a, b: jnp.where(finite, a, b), new, old)
+
+        value = keep(value, state.value)
+        following = State(
+            policy=keep(optax.apply_updates(state.policy, change), state.policy),
+            value=value,
+            target=optax.incremental_update(value, state.target, 1.0 - config.target_retention),
+            policy_optimiser=keep(moments, state.policy_optimiser),
+            value_optimiser=keep(value_moments, state.value_optimiser),
+            normaliser=keep(absorb(state.normaliser, window.observation), state.normaliser),
+            episodes=episodes,
+            key=key,
+        )
+        skipped = (~finite).astype(jnp.int32)
+        return following, Progress(total(window.outcome.safety), loss, value_loss, norm, skipped)
+
+    def act(policy, observation: Array) -> Array:
+        network, normaliser = policy
+        return jnp.tanh(policy_net.apply(network, scaled(normaliser, observation)))
+
+    return Learner(
+        initialise, update, lambda state: (state.policy["network"], state.normaliser), act, per_update
+    )
+
+
+def running_discount(truncated: Float[Array, "window envs"], discount: float) -> Float[Array, "window envs"]:
+    """gamma^k, k steps after the window's start or the episode's, whichever is later."""
+
+    def step(current: Array, truncated: Array):
+        return jnp.where(truncated, 1.0, current * discount), current
+
+    return jax.lax.scan(step, jnp.ones(truncated.shape[1:]), truncated)[1]
+
+
+def lambda_returns(
+    rewards: Float[Array, "window envs"],
+    next_values: Float[Array, "window envs"],
+    truncated: Int[Array, "window envs"],
+    discount: float,
+    trace: float,
+) -> Float[Array, "window envs"]:
+    """TD(lambda) targets; a truncated step and the window's last step bootstrap fully from the critic."""
+
+    def step(following: Array, inputs):
+        reward, next_value, truncated = inputs
+        mixed = jnp.where(truncated, next_value, (1 - trace) * next_value + trace * following)
+        current = reward + discount * mixed
+        return current, current
+
+    return jax.lax.scan(step, next_values[-1], (rewards, next_values, truncated), reverse=True)[1]

@@ -1,0 +1,66 @@
+"""Networks and observation normalisation that learners share. Networks compute in float32."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+ACTIVATIONS: dict[str, Callable[[Array], Array]] = {"elu": nn.elu, "relu": nn.relu, "tanh": nn.tanh}
+
+
+class MLP(nn.Module):
+    """Dense layers with an activation and optional layer normalisation; a linear output layer."""
+
+    hidden: Sequence[int]
+    outputs: int
+    activation: str = "elu"
+    layer_norm: bool = False
+    output_scale: float = 1.0
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "*batch inputs"]) -> Float[Array, "*batch outputs"]:
+        x = x.astype(jnp.float32)
+        initialiser = nn.initializers.orthogonal(jnp.sqrt(2.0))
+        for width in self.hidden:
+            x = nn.Dense(width, kernel_init=initialiser, param_dtype=jnp.float32)(x)
+            x = ACTIVATIONS[self.activation](x)
+            if self.layer_norm:
+                x = nn.LayerNorm(param_dtype=jnp.float32)(x)
+        last = nn.initializers.orthogonal(self.output_scale)
+        return nn.Dense(self.outputs, kernel_init=last, param_dtype=jnp.float32)(x)
+
+
+class Normaliser(NamedTuple):
+    """Running mean and summed squared deviation of observations (Chan et al. 1979, parallel update)."""
+
+    count: Float[Array, ""]
+    mean: Float[Array, " o"]
+    squares: Float[Array, " o"]
+
+
+def fresh_normaliser(size: int) -> Normaliser:
+    """Mean 0, variance 1, weighing as much as one observation."""
+    return Normaliser(jnp.ones(()), jnp.zeros(size), jnp.ones(size))
+
+
+def absorb(normaliser: Normaliser, observations: Float[Array, "*batch o"]) -> Normaliser:
+    """The normaliser after seeing more observations."""
+    rows = jax.lax.stop_gradient(observations.reshape(-1, observations.shape[-1]))
+    count, mean = rows.shape[0], rows.mean(axis=0)
+    squares = jnp.sum((rows - mean) ** 2, axis=0)
+    total = normaliser.count + count
+    shift = mean - normaliser.mean
+    return Normaliser(
+        total,
+        normaliser.mean + shift * count / total,
+        normaliser.squares + squares + shift**2 * normaliser.count * count / total,
+    )
+
+
+def normalise(normaliser: Normaliser, observation: Float[Array, "*batch o"]) -> Float[Array, "*batch o"]:
+    """Zero mean, unit variance, clipped to [-10, 10] as in common practice."""
+    deviation = jnp.sqrt(normaliser.squares / normaliser.count + 1e-8)
+    return jnp.clip((observation - normaliser.mean) / deviation, -10.0, 10.0).astype(jnp.float32)
