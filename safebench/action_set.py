@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -10,11 +11,14 @@ class ActionSet(NamedTuple):
     """{a in [-1, 1]^m : normals @ a <= offsets}; the last 2 m rows are the box itself.
 
     `centre` is a certified action: the origin of rays and the last resort.
+    `barrier` is the slack of the safe set's own rows at the current state, h - H x, in the order of
+    the rows; only safeguards made from barrier conditions read it.
     """
 
     normals: Float[Array, "rows m"]
     offsets: Float[Array, " rows"]
     centre: Float[Array, " m"]
+    barrier: Float[Array, " state_rows"] | None = None
 
 
 class Affine(NamedTuple):
@@ -35,12 +39,32 @@ def slacks(actions: ActionSet, action: Float[Array, " m"]) -> Float[Array, " row
     return actions.offsets - actions.normals @ action
 
 
+def tighten(actions: ActionSet, centre: Float[Array, " m"] | None = None) -> ActionSet:
+    """The same set with its state rows moved inwards by a few roundings, a target for numerical answers.
+
+    An answer that meets a moved row up to its own rounding satisfies the true row however the
+    product `normals @ a` is evaluated. A row never moves beyond half its slack at the centre, so
+    the set never becomes empty. The box rows stay: they are evaluated without rounding.
+    """
+    centre = actions.centre if centre is None else centre
+    rows, m = actions.normals.shape
+    rounding = 16 * jnp.finfo(actions.normals.dtype).eps * jnp.sum(jnp.abs(actions.normals), axis=1)
+    rounding = jnp.where(jnp.arange(rows) < rows - 2 * m, rounding, 0.0)
+    room = jnp.maximum(0.5 * slacks(actions, centre), 0.0)
+    return actions._replace(
+        offsets=actions.offsets - jax.lax.stop_gradient(jnp.minimum(rounding, room)), centre=centre
+    )
+
+
 def with_box(
-    normals: Float[Array, "rows m"], offsets: Float[Array, " rows"], centre: Float[Array, " m"]
+    normals: Float[Array, "rows m"],
+    offsets: Float[Array, " rows"],
+    centre: Float[Array, " m"],
+    barrier: Float[Array, " state_rows"] | None = None,
 ) -> ActionSet:
     """An action set from its own rows and the box rows -1 <= a <= 1."""
     identity = jnp.eye(normals.shape[1], dtype=normals.dtype)
     ones = jnp.ones(2 * normals.shape[1], dtype=offsets.dtype)
     return ActionSet(
-        jnp.concatenate([normals, identity, -identity]), jnp.concatenate([offsets, ones]), centre
+        jnp.concatenate([normals, identity, -identity]), jnp.concatenate([offsets, ones]), centre, barrier
     )

@@ -1,12 +1,20 @@
-"""The safeguard interface: one pure function from a proposed action and an action set to a safe action."""
+"""The safeguard interface: one pure function from a proposed action and an action set to a safe action.
 
+`guard` is the frame around every safeguard that promises safety: it screens the input, checks the
+safeguard's own answer row by row, holds the last line, and decides which derivative leaves.
+"""
+
+import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Literal, NamedTuple, get_args
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from safebench.action_set import ActionSet, slacks
+from safebench.action_set import ActionSet, slacks, tighten
+
+Gradient = Literal["exact", "passthrough"]
 
 
 class Guarded(NamedTuple):
@@ -27,15 +35,111 @@ class Guarded(NamedTuple):
 
 
 Safeguard = Callable[[Float[Array, " m"], ActionSet], Guarded]
+Solve = Callable[[Float[Array, " m"], ActionSet], Float[Array, " m"]]
 
 
 def safe_norm(v: Float[Array, " m"]) -> Float[Array, ""]:
-    """Euclidean norm whose gradient at zero is zero instead of NaN."""
-    squared = jnp.sum(v * v)
-    positive = squared > 0
-    return jnp.where(positive, jnp.sqrt(jnp.where(positive, squared, 1.0)), 0.0)
+    """Euclidean norm with gradient zero at zero, without overflow or underflow."""
+    largest = jax.lax.stop_gradient(jnp.max(jnp.abs(v)))
+    positive = largest > 0
+    scale = jnp.where(positive, largest, 1.0)
+    squared = jnp.sum((v / scale) ** 2)
+    return jnp.where(positive, scale * jnp.sqrt(jnp.where(positive, squared, 1.0)), 0.0)
 
 
 def is_feasible(actions: ActionSet) -> Bool[Array, ""]:
     """Whether the certified centre satisfies every row (False also for NaN)."""
     return jnp.all(slacks(actions, actions.centre) >= 0)
+
+
+def clip_to_box(action: Float[Array, " m"]) -> Float[Array, " m"]:
+    """The action inside [-1, 1]^m; its derivative is 1 on the closed box (jnp.clip has 1/2 on its faces)."""
+    return jnp.where(jnp.abs(action) <= 1.0, action, jax.lax.stop_gradient(jnp.sign(action)))
+
+
+def finite_centre(actions: ActionSet) -> Float[Array, " m"]:
+    """The certified centre clipped to the box; zero if it holds a NaN or an infinity."""
+    finite = jnp.all(jnp.isfinite(actions.centre))
+    return clip_to_box(jnp.where(finite, actions.centre, 0.0))
+
+
+def guard(
+    proposed: Float[Array, " m"], actions: ActionSet, solve: Solve, gradient: Gradient = "exact"
+) -> Guarded:
+    """Apply `solve`, a map into the action set, and answer for the result.
+
+    - A proposal with a NaN or infinity is replaced by the centre (finite = False).
+    - A set whose centre breaks a row, or that holds a NaN, gives the centre clipped to the box
+      (feasible = False); `solve` then sees the bare box, so nothing undefined enters a derivative.
+    - If the answer of `solve` breaks a row in the working precision, it is shrunk along the ray to
+      the centre until every row holds (last_line = True): an error of `solve` can cost return,
+      never safety.
+    - gradient "passthrough" replaces the action's derivative by the identity with respect to the
+      proposal and by zero with respect to the set; the distance keeps its exact derivative.
+
+    The result is finite, inside the box, and computed in the precision of the action set.
+    """
+    proposed = proposed.astype(actions.normals.dtype)
+    finite = jnp.all(jnp.isfinite(proposed))
+    feasible = is_feasible(actions)
+    centre = finite_centre(actions)
+    proposed = jnp.where(finite, proposed, centre)
+    actions = _or_bare_box(actions, feasible, centre)
+
+    answer = solve(proposed, actions)
+    kept = jnp.all(answer == proposed) & jnp.all(slacks(actions, proposed) >= 0)
+    boxed, holds = _check(answer, actions)
+    last_line = ~(kept | holds)
+    # A face of the box is met up to rounding: that correction must not cut the derivative.
+    action = answer + jax.lax.stop_gradient(boxed - answer)
+    action = jnp.where(last_line, _shrink(answer, actions), action)
+    action = jnp.where(feasible, action, centre)
+    distance = safe_norm(action - proposed)
+    if gradient == "passthrough":
+        # The difference is exactly zero: the value stays the checked one to the last bit.
+        action = jax.lax.stop_gradient(action) + (proposed - jax.lax.stop_gradient(proposed))
+    return Guarded(action, distance, feasible, last_line & feasible, finite)
+
+
+def _or_bare_box(actions: ActionSet, feasible, centre) -> ActionSet:
+    rows, m = actions.normals.shape
+    box_row = jnp.arange(rows) >= rows - 2 * m
+    return ActionSet(
+        jnp.where(feasible | box_row[:, None], actions.normals, 0.0),
+        jnp.where(feasible | box_row, actions.offsets, 1.0),
+        centre,
+        None if actions.barrier is None else jnp.where(feasible, actions.barrier, 0.0),
+    )
+
+
+def _check(answer, actions: ActionSet):
+    """The answer clipped to the box, and whether it satisfies every row (the box up to rounding)."""
+    boxed = jnp.clip(answer, -1.0, 1.0)
+    near = jnp.abs(answer - boxed) <= 16 * jnp.finfo(answer.dtype).eps
+    return boxed, jnp.all(near) & jnp.all(slacks(actions, boxed) >= 0)
+
+
+def _shrink(answer, actions: ActionSet) -> Float[Array, " m"]:
+    """The last line: from an answer that breaks rows towards the centre, until every row holds."""
+    centre = actions.centre
+    answer = jnp.where(jnp.all(jnp.isfinite(answer)), answer, centre)
+    target = tighten(actions)
+    at_centre, at_answer = jax.lax.stop_gradient((slacks(target, centre), slacks(target, answer)))
+    broken = at_answer < 0
+    fractions = at_centre / jnp.where(broken, at_centre - at_answer, 1.0)
+    step = jnp.clip(jnp.min(jnp.where(broken, fractions, 1.0)), 0.0, 1.0)
+    shrunk, holds = _check(centre + step * (answer - centre), actions)
+    return jnp.where(holds, shrunk, centre)
+
+
+def require_choice(name: str, value: str, choices: type) -> None:
+    """Raises: ValueError: if `value` is not one of the literal type's choices."""
+    if value not in get_args(choices):
+        allowed = ", ".join(repr(choice) for choice in get_args(choices))
+        raise ValueError(f"{name} must be one of {allowed}, not {value!r}")
+
+
+def require_weight(name: str, value: float) -> None:
+    """Raises: ValueError: if `value` is negative or not finite."""
+    if not (math.isfinite(value) and value >= 0):
+        raise ValueError(f"{name} must be a finite number >= 0, not {value!r}")
