@@ -225,6 +225,8 @@ def lambda_returns(
 ) -> Float[Array, "window envs"]:
     """TD(lambda) targets; a truncated step and the window's last step bootstrap fully from the critic."""
 
+    next_values = next_values.astype(rewards.dtype)
+
     def step(following: Array, inputs):
         reward, next_value, truncated = inputs
         mixed = jnp.where(truncated, next_value, (1 - trace) * next_value + trace * following)

@@ -5,9 +5,7 @@ control period. Then the next state is exactly affine in the controls at a fixed
 deviation 1e-15 to 5e-14 in float64), so the model taken by differences carries no linearisation error.
 """
 
-import contextlib
 import hashlib
-import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -17,13 +15,12 @@ import jax.numpy as jnp
 import mujoco
 import numpy as np
 from jaxtyping import Array, Float
+from mujoco import mjx
 
 from safebench.action_set import Affine
 from safebench.inclusion import Inclusion
 from safebench.polytope import Box
 
-with contextlib.redirect_stdout(io.StringIO()):  # mjx prints about its optional back ends on import
-    from mujoco import mjx
 
 Physics = Literal["mjx", "compiled", "plain"]
 

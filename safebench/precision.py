@@ -1,5 +1,8 @@
 """Floating-point precision and compilation settings, made once per process before any jax array exists."""
 
+import contextlib
+import importlib
+import io
 import os
 from pathlib import Path
 from typing import Literal
@@ -20,6 +23,8 @@ def configure(precision: Precision = "float64", cache: bool = True) -> None:
     """
     if precision not in ("float64", "float32"):
         raise ValueError(f"precision must be 'float64' or 'float32', not {precision!r}")
+    with contextlib.redirect_stdout(io.StringIO()):
+        importlib.import_module("mujoco.mjx")  # prints about its optional back ends when first imported
     jax.config.update("jax_enable_x64", precision == "float64")
     # TF32 matmuls on GPUs lose 13 bits: enough to leave a safe set.
     jax.config.update("jax_default_matmul_precision", "highest")

@@ -29,7 +29,7 @@ GROUPS: dict[Kind, str] = {
 }
 REQUIRED: dict[Kind, tuple[str, ...]] = {
     "task": ("make",),
-    "safeguard": ("Config", "make"),
+    "safeguard": ("CERTIFIED", "Config", "make"),
     "learner": ("Config", "SETTINGS", "make"),
 }
 

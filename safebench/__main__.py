@@ -1,0 +1,5 @@
+"""`python -m safebench`."""
+
+from safebench.cli import main
+
+main()

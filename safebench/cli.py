@@ -1,0 +1,113 @@
+"""The command line. Commands import what they need when they run, so that help and tables start fast."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from rich.console import Console
+
+app = typer.Typer(
+    help="Provably safe reinforcement learning from analytic gradients: train, prove, tabulate.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+)
+console = Console()
+
+Names = Annotated[list[str] | None, typer.Option()]
+
+
+@app.command(
+    epilog="Examples:\n\n"
+    "- `safebench run --suite quick`\n\n"
+    "- `safebench run -t pendulum -g ray-mask -l shac --seeds 10`\n\n"
+    "- `safebench run -t pendulum -g none -l shac --set learner.discount=0.99 --out runs/trial`"
+)
+def run(
+    suite: Annotated[str | None, typer.Option(help="A named list of cells; see `safebench list`.")] = None,
+    task: Annotated[list[str] | None, typer.Option("--task", "-t", help="Task name or file.")] = None,
+    safeguard: Annotated[
+        list[str] | None, typer.Option("--safeguard", "-g", help="Safeguard or preset name, or file.")
+    ] = None,
+    learner: Annotated[
+        list[str] | None, typer.Option("--learner", "-l", help="Learner name or file.")
+    ] = None,
+    seeds: Annotated[int | None, typer.Option(min=1, help="Seeds 0 to N-1, trained together.")] = None,
+    interactions: Annotated[
+        int | None, typer.Option("--interactions", "-n", min=1, help="Training steps of each seed.")
+    ] = None,
+    physics: Annotated[Literal["mjx", "compiled"], typer.Option(help="Physics back end.")] = "mjx",
+    precision: Annotated[
+        Literal["float64", "float32"], typer.Option(help="Of physics and safety.")
+    ] = "float64",
+    assign: Annotated[
+        list[str] | None, typer.Option("--set", help="learner.FIELD=VALUE or safeguard.FIELD=VALUE.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Result folder [default: runs/SUITE].")] = None,
+    force: Annotated[bool, typer.Option(help="Redo finished cells.")] = False,
+) -> None:
+    """Train the cells asked for, print their table, write results and learning curves."""
+    _start_jax(precision)
+    from safebench import plots, suites, summary
+    from safebench import settings as options
+    from safebench.runner import execute, path_of
+
+    changes = options.parse(assign or [])
+    chosen = bool(task or safeguard or learner)
+    if suite is None and not chosen:
+        raise ValueError("say what to run: --suite NAME, or -t TASK -g SAFEGUARD -l LEARNER")
+    if suite is not None and chosen:
+        raise ValueError("--suite names its own tasks, safeguards and learners: leave out -t, -g and -l")
+    cells = suites.cells(suite) if suite else suites.product(task, safeguard, learner)
+    cells = [suites.changed(cell, seeds, interactions, physics, precision, changes) for cell in cells]
+    folder = out or Path("runs") / (suite or "custom")
+    results = execute(cells, folder, force, console)
+    summary.show(results, console)
+    figures = plots.save(plots.learning_curves(results), folder / "learning_curves")
+    console.print("Wrote:")
+    for path in [*(path_of(cell, folder) for cell in cells), *figures]:
+        console.print(f"  {path}", soft_wrap=True)
+    broken = [result for result in results if summary.broken_promise(result)]
+    for result in broken:
+        console.print(f"[red]UNSAFE[/red] {result.title}: a certified cell counted safety failures")
+    if broken:
+        raise typer.Exit(1)
+
+
+@app.command(name="list")
+def list_(
+    kind: Annotated[
+        Literal["tasks", "safeguards", "learners", "suites"] | None, typer.Argument(help="Only these.")
+    ] = None,
+) -> None:
+    """Tasks with their certificates, safeguards and presets, learners, suites."""
+    _start_jax()
+    from safebench.listing import show
+
+    show(kind, console)
+
+
+def main() -> None:
+    """Entry point. Exit codes: 0 done, 1 a proof failed or a certified cell was unsafe, 2 bad usage."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        console.print("\ninterrupted: finished cells are kept; the same command goes on from there")
+        sys.exit(130)
+    except (ValueError, LookupError, OSError) as error:
+        text = str(error.args[0]) if isinstance(error, LookupError) and error.args else str(error)
+        Console(stderr=True).print(f"[red]Error:[/red] {text}", soft_wrap=True, highlight=False)
+        sys.exit(2)
+
+
+def _start_jax(precision: Literal["float64", "float32"] = "float64") -> None:
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # the cache's loader warns about CPU features
+    from safebench.precision import configure
+
+    configure(precision)
+
+
+if __name__ == "__main__":
+    main()

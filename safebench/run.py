@@ -1,0 +1,191 @@
+"""Run one cell: all its seeds in one compiled program, safety counted at every step."""
+
+import dataclasses
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from safebench import certificate as certificates
+from safebench import presets, proof, provenance, registry, result, safety, settings
+from safebench.env import Env
+from safebench.evaluate import STARTS, Evaluation, evaluate
+from safebench.learner import Learner, Progress, TrainingState
+from safebench.result import Result
+from safebench.safety import Safety
+from safebench.suites import Cell
+from safebench.task import Task
+
+Report = Callable[[int, int, float], None]
+"""Called after every evaluation with (interactions done per seed, of how many, mean return)."""
+
+
+class Prepared(NamedTuple):
+    """A cell made concrete: its parts, built and checked, before anything is compiled."""
+
+    cell: Cell
+    task: Task
+    env: Env
+    learner: Learner
+    safeguard_name: str
+    certified: bool
+    safeguard_config: object
+    learner_config: object
+
+
+class Point(NamedTuple):
+    """What one stretch of training and its evaluation gave, leading axis: seeds."""
+
+    progress: Progress
+    evaluation: Evaluation
+
+
+def prepare(cell: Cell) -> Prepared:
+    """Build a cell's task, safeguard and learner.
+
+    Raises:
+        LookupError: for an unknown name. ValueError: for a bad setting.
+    """
+    if cell.interactions < 1:
+        raise ValueError(f"interactions must be at least 1, not {cell.interactions}")
+    if not cell.seeds:
+        raise ValueError("at least one seed is needed")
+    name, safeguard_module, safeguard_config = presets.resolve(cell.safeguard)
+    safeguard_config = settings.with_options(safeguard_config, dict(cell.safeguard_changes), "safeguard")
+    learner_module = registry.load("learner", cell.learner)
+    learner_config = learner_module.SETTINGS.get(cell.task, learner_module.Config())
+    learner_config = settings.with_options(learner_config, dict(cell.learner_changes), "learner")
+    task = registry.load("task", cell.task).make(cell.physics)
+    env = Env(task, safeguard_module.make(safeguard_config), safeguard_config.regularisation)
+    learner = learner_module.make(env, learner_config, cell.interactions)
+    return Prepared(
+        cell, task, env, learner, name, safeguard_module.CERTIFIED, safeguard_config, learner_config
+    )
+
+
+def stretch(prepared: Prepared, updates: int) -> Callable[[TrainingState], tuple[TrainingState, Point]]:
+    """Some updates of one seed, then one evaluation: the program that is vmapped over seeds."""
+    learner, env = prepared.learner, prepared.env
+
+    def one(state: TrainingState) -> tuple[TrainingState, Point]:
+        state, progress = jax.lax.scan(lambda state, _: learner.update(state), state, length=updates)
+        policy = learner.policy(state)
+        evaluation = evaluate(env, lambda observation: learner.act(policy, observation))
+        summed = Progress(
+            safety.total(progress.safety),
+            *(jnp.mean(part) for part in progress[1:-1]),
+            jnp.sum(progress.skipped),
+        )
+        return state, Point(summed, evaluation)
+
+    return one
+
+
+def run(cell: Cell, report: Report | None = None) -> Result:
+    """Train and evaluate all seeds of a cell.
+
+    Raises:
+        LookupError, ValueError: for a bad cell, before anything is compiled, or a certificate that
+            does not prove its set.
+    """
+    prepared = prepare(cell)
+    verified = _prove(prepared.task)
+    learner = prepared.learner
+    total_updates = cell.interactions // learner.interactions
+    updates = max(1, total_updates // cell.evaluations)
+    points_wanted = total_updates // updates
+    started = time.perf_counter()
+    keys = jax.vmap(jax.random.key)(np.array(cell.seeds, np.uint32))
+    state = jax.jit(jax.vmap(learner.initialise))(keys)
+    program = jax.jit(jax.vmap(stretch(prepared, updates)), donate_argnums=0)
+    compiled = program.lower(state).compile()
+    compile_seconds = time.perf_counter() - started
+
+    points: list[Point] = []
+    seconds: list[float] = []
+    started = time.perf_counter()
+    for index in range(points_wanted):
+        state, point = compiled(state)
+        points.append(jax.tree.map(np.asarray, point))
+        seconds.append(time.perf_counter() - started)
+        if report is not None:
+            done = (index + 1) * updates * learner.interactions
+            report(
+                done, points_wanted * updates * learner.interactions, float(point.evaluation.returns.mean())
+            )
+    return _result(prepared, verified, points, updates * learner.interactions, seconds, compile_seconds)
+
+
+def _prove(task: Task) -> bool:
+    found = proof.prove(task.certificate, task.dynamics, task.constraints, task.disturbance)
+    if not found.passed:
+        raise ValueError(f"the certificate of {task.name!r} does not prove its set: {found.failures[0]}")
+    return True
+
+
+def _result(
+    prepared: Prepared,
+    verified: bool,
+    points: list[Point],
+    stride: int,
+    seconds: list[float],
+    compile_seconds: float,
+) -> Result:
+    cell, task = prepared.cell, prepared.task
+    stacked: Point = jax.tree.map(lambda *leaves: np.stack(leaves), *points)  # leading axes: points, seeds
+    interactions = tuple(stride * (index + 1) for index in range(len(points)))
+    runs = tuple(
+        result.make_run(seed, _curve(stacked, index, interactions, seconds, task.reference_start is not None))
+        for index, seed in enumerate(cell.seeds)
+    )
+    spent = interactions[-1]
+    return Result(
+        schema_version=result.SCHEMA_VERSION,
+        suite=cell.suite,
+        task=result.TaskRecord(task.name, task.version, task.horizon, task.control_period),
+        safeguard=result.SafeguardRecord(
+            cell.safeguard,
+            prepared.safeguard_name,
+            prepared.certified,
+            dataclasses.asdict(prepared.safeguard_config),
+        ),
+        learner=result.LearnerRecord(cell.learner, dataclasses.asdict(prepared.learner_config)),
+        settings=provenance.settings(cell),
+        interactions=spent,
+        precision=cell.precision,
+        physics=task.dynamics.physics,
+        certificate=result.CertificateRecord(certificates.digest(task.certificate), verified),
+        evaluation=result.Evaluation(STARTS, task.horizon),
+        runs=runs,
+        non_finite_seeds=result.non_finite_seeds(runs),
+        timing=result.Timing(compile_seconds, seconds[-1], 1000 * seconds[-1] / (spent * len(cell.seeds))),
+        provenance=provenance.collect(),
+    )
+
+
+def _curve(
+    stacked: Point, seed: int, interactions: tuple[int, ...], seconds: list[float], reference: bool
+) -> result.Curve:
+    training: Safety = jax.tree.map(lambda leaf: leaf[:, seed], stacked.progress.safety)
+    cumulative = jax.tree.map(np.cumsum, training)._replace(
+        worst_margin=np.maximum.accumulate(training.worst_margin)
+    )
+    evaluation: Safety = jax.tree.map(lambda leaf: leaf[:, seed], stacked.evaluation.safety)
+    references = result.column(stacked.evaluation.reference_return[:, seed])
+    return result.Curve(
+        interactions=interactions,
+        return_mean=result.column(stacked.evaluation.returns[:, seed].mean(axis=-1)),
+        reference_return=references if reference else None,
+        seconds=tuple(seconds),
+        loss=result.column(stacked.progress.policy_loss[:, seed]),
+        gradient_norm=result.column(stacked.progress.gradient_norm[:, seed]),
+        training=_columns(cumulative),
+        evaluation=_columns(evaluation),
+    )
+
+
+def _columns(counters: Safety) -> result.CounterColumns:
+    return result.CounterColumns(**{k: result.column(v) for k, v in counters._asdict().items()})

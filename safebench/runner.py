@@ -1,0 +1,121 @@
+"""Run many cells: skip the finished, keep what is done, show progress."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from safebench import provenance, result
+from safebench.result import Result
+from safebench.run import Prepared, prepare, run
+from safebench.suites import Cell
+
+
+def path_of(cell: Cell, folder: Path) -> Path:
+    """The result file of a cell."""
+    return result.cell_path(folder, _stem(cell.task), _stem(cell.safeguard), _stem(cell.learner))
+
+
+def finished(prepared: Prepared, folder: Path) -> Result | None:
+    """The cell's result if its file is there.
+
+    Raises:
+        ValueError: if the file is damaged, or holds the cell with other settings.
+    """
+    cell = prepared.cell
+    path = path_of(cell, folder)
+    if not path.exists():
+        return None
+    try:
+        found = result.load(path)
+    except ValueError as error:
+        raise ValueError(f"{error} (move the file away, or redo the cell with --force)") from None
+    same = (
+        found.seeds == cell.seeds
+        and found.physics in (cell.physics, "plain")
+        and found.precision == cell.precision
+        and found.settings == provenance.settings(cell)
+        and found.learner.config == _as_json(prepared.learner_config)
+        and found.safeguard.config == _as_json(prepared.safeguard_config)
+    )
+    if not same:
+        raise ValueError(
+            f"{path}: holds this cell with other settings; choose another --out, or redo it with --force"
+        )
+    return found
+
+
+def execute(cells: list[Cell], folder: Path, force: bool, console: Console) -> list[Result]:
+    """Run every unfinished cell, each result written before the next cell starts.
+
+    Raises:
+        ValueError, LookupError: for a bad cell or result file, before anything runs.
+        OSError: if the folder cannot be written, before anything runs.
+    """
+    results: dict[Cell, Result] = {}
+    for cell in cells:
+        prepared = prepare(cell)
+        found = None if force else finished(prepared, folder)
+        if found is not None:
+            results[cell] = found
+    _check_writable(folder)
+    if results:
+        console.print(f"{len(results)} of {len(cells)} cells were finished before: skipped (--force redoes)")
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[state]}"),
+    )
+    with Progress(*columns, console=console) as progress:
+        for cell in cells:
+            if cell in results:
+                continue
+            bar = progress.add_task(cell.title, total=cell.interactions, state="compiling")
+
+            def report(done: int, of: int, mean: float, bar=bar, cell=cell) -> None:
+                elapsed = max(progress.tasks[bar].elapsed or 0.0, 1e-9)
+                rate = done * len(cell.seeds) / elapsed
+                progress.update(bar, completed=done, total=of, state=f"return {mean:.1f}, {rate:.0f} steps/s")
+
+            results[cell] = run(cell, report)
+            result.write(results[cell], path_of(cell, folder))
+            if not console.is_terminal:
+                console.print(f"{cell.title}: done in {results[cell].timing.train_seconds:.0f} s")
+    return [results[cell] for cell in cells]
+
+
+def _check_writable(folder: Path) -> None:
+    probe = folder / ".writable"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise OSError(f"cannot write results to {str(folder)!r}: {error.strerror}") from None
+
+
+def _stem(name: str) -> str:
+    """A plug-in's short name: of `./my_task.py` and `package.my_task` it is `my-task`."""
+    if name.endswith(".py"):
+        return Path(name).stem.replace("_", "-").lower()
+    return name.rpartition(".")[2].replace("_", "-").lower()
+
+
+def _as_json(config: object) -> dict:
+    """A config as it reads after a round trip through a result file."""
+    return json.loads(json.dumps(dataclasses.asdict(config)))

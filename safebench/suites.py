@@ -1,0 +1,102 @@
+"""Suites: named lists of cells (task, safeguard preset, learner) with their seeds and budgets."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from safebench import registry
+
+BUDGETS: Mapping[str, int] = {"pendulum": 100_000, "quadrotor": 200_000, "energy": 1_000_000}
+"""Training interactions by task: the paper's, where it has the task."""
+
+DEFAULT_BUDGET = 200_000
+STANDARD_SEEDS = 10
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell: everything that decides its result, beside the versions of the code.
+
+    interactions: training steps of each seed. changes: `--set` assignments by owner.
+    """
+
+    suite: str
+    task: str
+    safeguard: str
+    learner: str
+    seeds: tuple[int, ...]
+    interactions: int
+    physics: str = "mjx"
+    precision: str = "float64"
+    learner_changes: tuple[tuple[str, str], ...] = ()
+    safeguard_changes: tuple[tuple[str, str], ...] = ()
+    evaluations: int = 40
+
+    @property
+    def title(self) -> str:
+        """task/safeguard--learner."""
+        return f"{self.task}/{self.safeguard}--{self.learner}"
+
+
+def budget(task: str) -> int:
+    """The standard number of training interactions of a task."""
+    return BUDGETS.get(task, DEFAULT_BUDGET)
+
+
+def quick() -> list[Cell]:
+    """Minutes on a laptop: SHAC on the pendulum without and with two safeguards."""
+    safeguards = ("none", "boundary-projection", "ray-mask")
+    return [
+        Cell("quick", "pendulum", name, "shac", tuple(range(5)), budget("pendulum")) for name in safeguards
+    ]
+
+
+SUITES = {"quick": quick}
+
+
+def cells(name: str) -> list[Cell]:
+    """The cells of a suite.
+
+    Raises:
+        LookupError: for an unknown suite.
+    """
+    if name not in SUITES:
+        raise LookupError(registry.unknown("suite", name, SUITES))
+    return SUITES[name]()
+
+
+def product(tasks: list[str] | None, safeguards: list[str] | None, learners: list[str] | None) -> list[Cell]:
+    """Every combination of the names given, with standard seeds and budgets.
+
+    Raises:
+        ValueError: if one of the three is missing.
+    """
+    missing = [flag for flag, given in (("-t", tasks), ("-g", safeguards), ("-l", learners)) if not given]
+    if missing:
+        raise ValueError(f"a cell needs a task, a safeguard and a learner: {', '.join(missing)} missing")
+    return [
+        Cell("custom", task, safeguard, learner, tuple(range(STANDARD_SEEDS)), budget(task))
+        for task in tasks or ()
+        for safeguard in safeguards or ()
+        for learner in learners or ()
+    ]
+
+
+def changed(
+    cell: Cell,
+    seeds: int | None,
+    interactions: int | None,
+    physics: str,
+    precision: str,
+    assignments: Mapping[str, Mapping[str, str]],
+) -> Cell:
+    """A cell with the command line's changes."""
+    return dataclasses.replace(
+        cell,
+        seeds=cell.seeds if seeds is None else tuple(range(seeds)),
+        interactions=cell.interactions if interactions is None else interactions,
+        physics=physics,
+        precision=precision,
+        learner_changes=tuple(assignments.get("learner", {}).items()),
+        safeguard_changes=tuple(assignments.get("safeguard", {}).items()),
+    )
