@@ -21,7 +21,6 @@ from safebench.action_set import Affine
 from safebench.inclusion import Inclusion
 from safebench.polytope import Box
 
-
 Physics = Literal["mjx", "compiled", "plain"]
 
 
