@@ -13,14 +13,16 @@ along it. Vectors are written in the frame of their link, moments taken about it
 from collections.abc import Callable
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 import mujoco
 import numpy as np
 from jaxtyping import Array, Float
 
+from safebench import remainder
 from safebench.dynamics import check_affine
-from safebench.expression import Graph, Number, Program, cosine, program, run, sine
+from safebench.expression import Graph, Number, cosine, program, run, sine
+from safebench.inclusion import Inclusion
+from safebench.polytope import Box
 
 Vector = list[Number]
 
@@ -490,3 +492,17 @@ def compiled_step(
         return jnp.concatenate([x[:nq] + dt * v, v])
 
     return step
+
+
+def include(
+    model: mujoco.MjModel, disturbance_input: Float[np.ndarray, "v q"], constraints: Box, disturbance: Box
+) -> Inclusion:
+    """What a proof may assume of the model's simulated step on a box; see `remainder` for the theorem.
+
+    The origin is the centre of the constraint box. `support` covers mjx and the compiled step alike.
+
+    Raises:
+        ValueError: if the model is not covered, or its accelerations have no finite bound on the box.
+    """
+    graph, outputs = accelerations_of(model)
+    return remainder.include(graph, outputs, model.opt.timestep, disturbance_input, constraints, disturbance)
