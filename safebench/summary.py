@@ -39,7 +39,7 @@ TWO_LINES = {
     "infeasible": "infeas-\nible",
     "last line": "last\nline",
 }
-WIDE = 116
+WIDE = 132
 """Characters: what the whole table needs."""
 
 
@@ -93,6 +93,7 @@ def table(results: Sequence[Result], columns: Sequence[str] = HEADER) -> Table:
             TWO_LINES.get(HEADER[index], HEADER[index]),
             justify="left" if index == 0 else "right",
             overflow="fold",
+            no_wrap=index > 0,
         )
     for (task, learner), cells in by_task_and_learner(results).items():
         shown.add_row(Text(f"{task}, {learner}", style="bold"), *[""] * (len(chosen) - 1))
