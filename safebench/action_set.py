@@ -36,7 +36,8 @@ def predict(affine: Affine, action: Float[Array, " m"], w: Float[Array, " q"]) -
 
 def slacks(actions: ActionSet, action: Float[Array, " m"]) -> Float[Array, " rows"]:
     """offsets - normals @ action: non-negative exactly where the action is in the set."""
-    return actions.offsets - actions.normals @ action
+    # Not a matrix product: XLA's batched one is three times slower on the CPU for so few columns.
+    return actions.offsets - jnp.sum(actions.normals * action, axis=1)
 
 
 def tighten(actions: ActionSet, centre: Float[Array, " m"] | None = None) -> ActionSet:

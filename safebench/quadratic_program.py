@@ -60,100 +60,103 @@ def nearest(
     fixed = jax.lax.stop_gradient((a, normals, offsets))
     lengths = jnp.sqrt(jnp.sum(fixed[1] ** 2, axis=1))
     scale = jnp.where(lengths > 0, 1.0 / jnp.where(lengths > 0, lengths, 1.0), 0.0)
-    search = _search(fixed[0], fixed[1] * scale[:, None], fixed[2] * scale, done)
+    active = _search(fixed[0], fixed[1] * scale[:, None], fixed[2] * scale, done)
 
     # x = a - N' u and N x = b on the active rows N: differentiate both, solve for dx.
-    used = search.used
-    rows = jnp.where(used[:, None], normals[search.index] * scale[search.index][:, None], 0.0)
-    bounds = jnp.where(used, offsets[search.index] * scale[search.index], 0.0)
-    dual = _dual_basis(search.rows, used)[1]
-    x = _minimiser(fixed[0], search, dual)
+    used = active.used
+    rows = jnp.where(used[:, None], normals[active.index] * scale[active.index][:, None], 0.0)
+    bounds = jnp.where(used, offsets[active.index] * scale[active.index], 0.0)
+    dual = _dual_basis(active.rows, used)[1]
+    x = _minimiser(fixed[0], active, dual)
     multipliers = dual @ (fixed[0] - x)
     free = a - multipliers @ rows
-    free = free - (search.rows @ free) @ dual
+    free = free - (active.rows @ free) @ dual
     slope = free - (rows @ x - bounds) @ dual
     return x + (slope - jax.lax.stop_gradient(slope))
 
 
-class _Search(NamedTuple):
-    """Active rows in m slots (zero when free), their multipliers, and the row that is entering."""
+class _Active(NamedTuple):
+    """Active rows in n slots (zero when free) and their multipliers."""
 
-    rows: Float[Array, "m n"]
-    bounds: Float[Array, " m"]
-    index: Int[Array, " m"]
-    used: Bool[Array, " m"]
-    multipliers: Float[Array, " m"]
-    x: Float[Array, " n"]
-    entering: Int[Array, ""]
-    entering_multiplier: Float[Array, ""]
-    settled: Bool[Array, ""]  # x minimises over the active rows: choose the next row to enter
+    rows: Float[Array, "n n"]
+    bounds: Float[Array, " n"]
+    index: Int[Array, " n"]
+    used: Bool[Array, " n"]
+    multipliers: Float[Array, " n"]
+
+
+class _Entry(NamedTuple):
+    """One row on its way in: rows that block it are dropped one by one, then it takes a full step."""
+
+    active: _Active
+    violation: Float[Array, ""]
+    multiplier: Float[Array, ""]
     done: Bool[Array, ""]
-    iteration: Int[Array, ""]
+    empty: Bool[Array, ""]  # nothing blocks and no step helps: the polytope is empty
 
 
-def _search(a, normals, offsets, done) -> _Search:
-    """The dual active-set search. Rows have length one or zero."""
-    n = a.shape[0]
-    eps = jnp.finfo(a.dtype).eps
+def _search(a, normals, offsets, done) -> _Active:
+    """The dual active-set active. Rows have length one or zero."""
+    n, dtype = a.shape[0], a.dtype
+    start = _Active(
+        rows=jnp.zeros((n, n), dtype),
+        bounds=jnp.zeros(n, dtype),
+        index=jnp.zeros(n, jnp.int32),
+        used=jnp.zeros(n, bool),
+        multipliers=jnp.zeros(n, dtype),
+    )
 
-    def step(s: _Search) -> _Search:
-        basis, dual = _dual_basis(s.rows, s.used)
-        x = jnp.where(s.settled, _minimiser(a, s, dual), s.x)
-        violations = normals @ x - offsets
-        entering = jnp.where(s.settled, jnp.argmax(violations).astype(jnp.int32), s.entering)
-        row, bound, violation = normals[entering], offsets[entering], violations[entering]
+    def step(state):
+        active, _, iteration = state
+        x = _minimiser(a, active, _dual_basis(active.rows, active.used)[1])
+        violations = jnp.sum(normals * x, axis=1) - offsets
+        entering = jnp.argmax(violations).astype(jnp.int32)
+        violation = violations[entering]
         # Nothing violated, or only a row that is already met as well as rounding allows.
-        met = s.settled & ((violation <= 8 * eps) | jnp.any(s.used & (s.index == entering)))
+        met = (violation <= 8 * jnp.finfo(dtype).eps) | jnp.any(active.used & (active.index == entering))
+        entered, empty = _enter(active, normals[entering], offsets[entering], entering, violation, met)
+        return entered, met | empty, iteration + 1
 
+    def searching(state):
+        return ~state[1] & (state[2] < MAX_ITERATIONS)
+
+    return jax.lax.while_loop(searching, step, (start, jnp.asarray(done), jnp.zeros((), jnp.int32)))[0]
+
+
+def _enter(active: _Active, row, bound, index, violation, met) -> tuple[_Active, Bool[Array, ""]]:
+    """The active rows with a violated row among them, and whether the polytope was found empty."""
+    slots = jnp.arange(row.shape[0])
+
+    def step(e: _Entry) -> _Entry:
+        basis, dual = _dual_basis(e.active.rows, e.active.used)
         direction = _orthogonal_part(row, basis)
         change = dual @ row
         squared = jnp.sum(direction**2)
-        independent = squared > (64 * eps) ** 2
-        full = jnp.where(independent, violation / jnp.where(independent, squared, 1.0), jnp.inf)
-        blocks = s.used & (change > 0)
-        ratios = jnp.where(blocks, s.multipliers / jnp.where(blocks, change, 1.0), jnp.inf)
+        independent = squared > (64 * jnp.finfo(row.dtype).eps) ** 2
+        full = jnp.where(independent, e.violation / jnp.where(independent, squared, 1.0), jnp.inf)
+        blocks = e.active.used & (change > 0)
+        ratios = jnp.where(blocks, e.active.multipliers / jnp.where(blocks, change, 1.0), jnp.inf)
         blocking = jnp.argmin(ratios)
         length = jnp.minimum(full, ratios[blocking])
         empty = jnp.isinf(length)
-        stop = met | empty
-
-        length = jnp.where(stop, 0.0, length)
-        x = jnp.where(independent, x - length * direction, x)
-        multipliers = jnp.maximum(s.multipliers - length * change, 0.0)
-        entering_multiplier = s.entering_multiplier + length
+        length = jnp.where(empty, 0.0, length)
         enters = full <= ratios[blocking]
-        slots = jnp.arange(n)
-        joins = enters & ~stop & (slots == jnp.argmin(s.used))
-        leaves = ~enters & ~stop & (slots == blocking)
-        return _Search(
-            rows=jnp.where(joins[:, None], row, jnp.where(leaves[:, None], 0.0, s.rows)),
-            bounds=jnp.where(joins, bound, jnp.where(leaves, 0.0, s.bounds)),
-            index=jnp.where(joins, entering, s.index),
-            used=(s.used | joins) & ~leaves,
-            multipliers=jnp.where(joins, entering_multiplier, jnp.where(leaves, 0.0, multipliers)),
-            x=x,
-            entering=entering,
-            entering_multiplier=jnp.where(enters, 0.0, entering_multiplier),
-            settled=enters,
-            done=stop,
-            iteration=s.iteration + 1,
+        joins = enters & ~empty & (slots == jnp.argmin(e.active.used))
+        leaves = ~enters & (slots == blocking)
+        multiplier = e.multiplier + length
+        multipliers = jnp.maximum(e.active.multipliers - length * change, 0.0)
+        after = _Active(
+            rows=jnp.where(joins[:, None], row, jnp.where(leaves[:, None], 0.0, e.active.rows)),
+            bounds=jnp.where(joins, bound, jnp.where(leaves, 0.0, e.active.bounds)),
+            index=jnp.where(joins, index, e.active.index),
+            used=(e.active.used | joins) & ~leaves,
+            multipliers=jnp.where(joins, multiplier, jnp.where(leaves, 0.0, multipliers)),
         )
+        return _Entry(after, e.violation - length * squared, multiplier, enters | empty, empty)
 
-    zero = jnp.zeros((), a.dtype)
-    start = _Search(
-        rows=jnp.zeros((n, n), a.dtype),
-        bounds=jnp.zeros(n, a.dtype),
-        index=jnp.zeros(n, jnp.int32),
-        used=jnp.zeros(n, bool),
-        multipliers=jnp.zeros(n, a.dtype),
-        x=a,
-        entering=jnp.zeros((), jnp.int32),
-        entering_multiplier=zero,
-        settled=jnp.ones((), bool),
-        done=jnp.asarray(done),
-        iteration=jnp.zeros((), jnp.int32),
-    )
-    return jax.lax.while_loop(lambda s: ~s.done & (s.iteration < MAX_ITERATIONS), step, start)
+    entry = _Entry(active, violation, jnp.zeros((), row.dtype), met, jnp.zeros((), bool))
+    entry = jax.lax.while_loop(lambda e: ~e.done, step, entry)
+    return entry.active, entry.empty
 
 
 def _orthogonal_part(row, basis):
@@ -176,9 +179,9 @@ def _dual_basis(rows: Float[Array, "m n"], used: Bool[Array, " m"]) -> tuple[Arr
     return basis, dual
 
 
-def _minimiser(a, search: _Search, dual):
+def _minimiser(a, active: _Active, dual):
     """The point nearest to `a` on the active rows; the second pass removes the first one's rounding."""
     x = a
     for _ in range(2):
-        x = x - (search.rows @ x - search.bounds) @ dual
+        x = x - (active.rows @ x - active.bounds) @ dual
     return x

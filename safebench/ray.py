@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from safebench.action_set import ActionSet, slacks, tighten
 
@@ -38,26 +38,30 @@ def cast(a: Float[Array, " m"], actions: ActionSet, centre: Float[Array, " m"]) 
     """
     m = a.shape[0]
     direction = a - centre
-    room = slacks(tighten(actions, centre), centre)
-    rates = actions.normals @ direction
-    safe = gauge(rates, room)
-    box = gauge(rates[-2 * m :], room[-2 * m :])
+    target = tighten(actions, centre)
+    ratios = _ratio(*jax.lax.stop_gradient((_rates(target.normals, direction), slacks(target, centre))))
+    # The derivative flows through the binding row alone.
+    safe = _gauge(target, direction, jnp.argmax(ratios))
+    box = _gauge(target, direction, jnp.argmax(ratios[-2 * m :]) + ratios.shape[0] - 2 * m)
     outside = box > 1
     pull = jnp.where(outside, 1.0 / jnp.where(outside, box, 1.0), 1.0)
     end = jnp.where(outside, centre + pull * direction, a)
     return Ray(centre, end, pull * direction, pull * safe, jnp.where(outside, 1.0, box))
 
 
-def gauge(rates: Float[Array, " rows"], room: Float[Array, " rows"]) -> Float[Array, ""]:
-    """max_i rates_i / room_i, at least 0, differentiable through the binding row alone.
+def _rates(normals: Float[Array, "rows m"], direction: Float[Array, " m"]) -> Float[Array, " rows"]:
+    return jnp.sum(normals * direction, axis=1)
 
-    A row without room counts as infinitely near (a large finite number) if the ray runs into it.
-    """
+
+def _ratio(rates: Array, room: Array) -> Array:
+    """rates / room; a row without room is infinitely near (a large finite number) if the ray meets it."""
     none = jnp.finfo(rates.dtype).eps ** 2
+    open_rows = room > none
+    ratios = rates / jnp.where(open_rows, room, 1.0)
+    return jnp.where(open_rows, ratios, jnp.where(rates > 0, 1 / none, 0.0))
 
-    def ratio(rate, space):
-        open_row = space > none
-        return jnp.where(open_row, rate / jnp.where(open_row, space, 1.0), jnp.where(rate > 0, 1 / none, 0.0))
 
-    binding = jnp.argmax(jax.lax.stop_gradient(ratio(rates, room)))
-    return jnp.maximum(ratio(rates[binding], room[binding]), 0.0)
+def _gauge(target: ActionSet, direction: Float[Array, " m"], row: Int[Array, ""]) -> Float[Array, ""]:
+    normal, offset = target.normals[row], target.offsets[row]
+    room = offset - jnp.sum(normal * target.centre)
+    return jnp.maximum(_ratio(jnp.sum(normal * direction), room), 0.0)

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from safebench.action_set import ActionSet, slacks, tighten
+from safebench.action_set import ActionSet, slacks
 
 Gradient = Literal["exact", "passthrough"]
 
@@ -86,13 +86,15 @@ def guard(
     proposed = jnp.where(finite, proposed, centre)
     actions = _or_bare_box(actions, feasible, centre)
 
-    answer = solve(proposed, actions)
+    answer = jax.lax.optimization_barrier(solve(proposed, actions))
+    boxed = jax.lax.stop_gradient(jnp.clip(answer, -1.0, 1.0))
+    room = slacks(actions, boxed)
+    in_box = jnp.all(jnp.abs(answer - boxed) <= 16 * jnp.finfo(answer.dtype).eps)
     kept = jnp.all(answer == proposed) & jnp.all(slacks(actions, proposed) >= 0)
-    boxed, holds = _check(answer, actions)
-    last_line = ~(kept | holds)
+    last_line = ~(kept | (in_box & jnp.all(room >= 0)))
     # A face of the box is met up to rounding: that correction must not cut the derivative.
-    action = answer + jax.lax.stop_gradient(boxed - answer)
-    action = jnp.where(last_line, _shrink(answer, actions), action)
+    action = answer + (boxed - jax.lax.stop_gradient(answer))
+    action = jnp.where(last_line, _shrink(boxed, room, actions), action)
     action = jnp.where(feasible, action, centre)
     distance = safe_norm(action - proposed)
     if gradient == "passthrough":
@@ -112,23 +114,16 @@ def _or_bare_box(actions: ActionSet, feasible, centre) -> ActionSet:
     )
 
 
-def _check(answer, actions: ActionSet):
-    """The answer clipped to the box, and whether it satisfies every row (the box up to rounding)."""
-    boxed = jnp.clip(answer, -1.0, 1.0)
-    near = jnp.abs(answer - boxed) <= 16 * jnp.finfo(answer.dtype).eps
-    return boxed, jnp.all(near) & jnp.all(slacks(actions, boxed) >= 0)
-
-
-def _shrink(answer, actions: ActionSet) -> Float[Array, " m"]:
-    """The last line: from an answer that breaks rows towards the centre, until every row holds."""
+def _shrink(answer, room, actions: ActionSet) -> Float[Array, " m"]:
+    """The last line: from an answer with slacks `room` towards the centre, until every row holds."""
     centre = actions.centre
-    answer = jnp.where(jnp.all(jnp.isfinite(answer)), answer, centre)
-    target = tighten(actions)
-    at_centre, at_answer = jax.lax.stop_gradient((slacks(target, centre), slacks(target, answer)))
-    broken = at_answer < 0
-    fractions = at_centre / jnp.where(broken, at_centre - at_answer, 1.0)
-    step = jnp.clip(jnp.min(jnp.where(broken, fractions, 1.0)), 0.0, 1.0)
-    shrunk, holds = _check(centre + step * (answer - centre), actions)
+    at_centre = jax.lax.stop_gradient(slacks(actions, centre))
+    # Aim inside the row, by the same share of the way for all: rounding must not break it again.
+    broken = room < 0
+    fractions = at_centre / jnp.where(broken, at_centre - room, 1.0)
+    step = jnp.min(jnp.where(broken, fractions, 1.0)) * (1 - 64 * jnp.finfo(room.dtype).eps)
+    shrunk = jnp.clip(centre + step * (answer - centre), -1.0, 1.0)
+    holds = jnp.all(slacks(actions, shrunk) >= 0)  # False for NaN
     return jnp.where(holds, shrunk, centre)
 
 
