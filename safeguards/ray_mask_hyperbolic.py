@@ -15,6 +15,9 @@ from safebench.action_set import ActionSet
 from safebench.centre import Centre, finder
 from safebench.safeguard import Gradient, Guarded, Safeguard, guard, require_choice, require_weight
 
+CERTIFIED = True
+"""Every action it returns lies in the certified action set."""
+
 
 @dataclass(frozen=True)
 class Config:

@@ -11,6 +11,9 @@ from jaxtyping import Array, Float
 from safebench.action_set import ActionSet, slacks
 from safebench.safeguard import Gradient, Guarded, Safeguard, guard, require_choice, require_weight
 
+CERTIFIED = True
+"""Every action it returns lies in the certified action set."""
+
 
 @dataclass(frozen=True)
 class Config:
