@@ -104,4 +104,5 @@ def allowed(safe_set: SafeSet, affine: Affine, x: Float[Array, " n"], disturbanc
     )
     rounding = ROUNDING_STEPS * float(jnp.finfo(dtype).eps) * safe_set.row_scale
     offsets = jnp.asarray(safe_set.offsets - rounding, dtype) - normals @ affine.drift - worst
-    return with_box(normals @ affine.control, offsets, centre(safe_set, x))
+    barrier = jnp.asarray(safe_set.offsets, dtype) - normals @ x
+    return with_box(normals @ affine.control, offsets, centre(safe_set, x), barrier)
