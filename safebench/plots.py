@@ -1,14 +1,15 @@
 """Figures from results: learning curves, return against interventions, profiles, run time."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
-from safebench import stats, summary
+from safebench import stats, summary, tables
 from safebench.result import Result
 
 COLUMN_WIDTH = 3.4
@@ -27,6 +28,8 @@ COLOURS = {
     "cbf-qp": "#56B4E9",
 }
 SPARE_COLOURS = ("#E69F00", "#7F7F7F", "#8C564B", "#9467BD")
+MARKERS = ("o", "s", "^", "D", "v", "P")
+VARIANT_MARKERS = {"": "o", "regularised": "s", "passthrough": "^", "orthogonal": "D", "zonotopic": "v"}
 DASHES = {"": "solid", "regularised": (0, (1, 1)), "passthrough": (0, (5, 1, 1, 1))}
 STYLE = {
     "font.size": 8,
@@ -61,20 +64,153 @@ def dashes(safeguard: str) -> str | tuple:
     return DASHES.get(variant, (0, (3, 1, 1, 1, 1, 1)))
 
 
+def marker(safeguard: str) -> str:
+    """The marker of a safeguard preset: tells the variants of a safeguard apart."""
+    return VARIANT_MARKERS.get(safeguard.partition("+")[2], "P")
+
+
 def learning_curves(results: Sequence[Result]) -> Figure:
     """Return over interactions, IQM and 95 % interval over seeds; a panel per task and learner."""
     panels = summary.by_task_and_learner(results)
     with matplotlib.rc_context(STYLE):
-        figure, axes = _panels(len(panels))
-        for axis, ((task, learner), cells) in zip(axes, panels.items(), strict=True):
+        figure, axes = _panels(panels, "interactions", "return")
+        for axis, cells in zip(axes, panels.values(), strict=True):
             for cell in cells:
                 _curve(axis, cell)
-            axis.set_title(f"{task}, {learner}")
-            axis.set_xlabel("interactions")
-            axis.set_ylabel("return")
             _readable_returns(axis, cells)
             axis.xaxis.set_major_formatter(matplotlib.ticker.EngFormatter(sep=""))
         _legend(figure, axes)
+    return figure
+
+
+def return_and_interventions(results: Sequence[Result]) -> Figure | None:
+    """Final return (IQM, 95 %) against the share of steps that the safeguard changed.
+
+    A panel per task and learner; None without a safeguarded result.
+    """
+    panels = summary.by_task_and_learner([r for r in results if r.safeguard.name != "none"])
+    if not panels:
+        return None
+    with matplotlib.rc_context(STYLE):
+        figure, axes = _panels(panels, "steps with intervention [%]", "final return")
+        for axis, cells in zip(axes, panels.values(), strict=True):
+            for cell in cells:
+                figures = summary.row(cell)
+                value, low, high = figures.returns
+                if not np.isfinite(figures.returns).all():
+                    continue  # a diverged cell has no place on the axis; the tables show it
+                name = cell.safeguard.name
+                axis.errorbar(
+                    100 * figures.safety.interventions / figures.safety.steps,
+                    value,
+                    yerr=[[value - low], [high - value]],
+                    color=colour(name),
+                    marker=marker(name),
+                    markersize=4.5,
+                    linewidth=0.8,
+                    linestyle="none",
+                    label=name,
+                )
+            axis.set_xlim(0, max(1.08 * axis.get_xlim()[1], 1))
+        _legend(figure, axes)
+    return figure
+
+
+def performance_profile(results: Sequence[Result]) -> Figure | None:
+    """Share of runs above a normalised return, over the tasks that all safeguards have; a panel per learner.
+
+    Normalised per task and learner: 0 is the IQM of the worst safeguard, 1 that of the best. None if no
+    learner has two safeguards on a common task.
+    """
+    panels = {}
+    for learner in sorted({result.learner.name for result in results}):
+        scores = normalised_scores([result for result in results if result.learner.name == learner])
+        if len(scores) >= 2:
+            panels[learner] = scores
+    if not panels:
+        return None
+    thresholds = np.linspace(-1, 2, 301)
+    with matplotlib.rc_context(STYLE):
+        counts = [len(next(iter(scores.values()))) for scores in panels.values()]
+        titles = [
+            (f"{n} task{'s' if n > 1 else ''}", learner) for n, learner in zip(counts, panels, strict=True)
+        ]
+        figure, axes = _panels(titles, "normalised return", "share of runs above")
+        for axis, scores in zip(axes, panels.values(), strict=True):
+            for name, tasks in scores.items():
+                share = stats.performance_profile(tasks, thresholds)
+                low, high = stats.profile_interval(tasks, thresholds)
+                axis.plot(thresholds, share, color=colour(name), linestyle=dashes(name), label=name)
+                axis.fill_between(thresholds, low, high, color=colour(name), alpha=0.12, linewidth=0)
+            axis.set_ylim(-0.02, 1.02)
+        _legend(figure, axes)
+    return figure
+
+
+def normalised_scores(results: Sequence[Result]) -> dict[str, list[stats.Scores]]:
+    """Final returns of one learner's results by safeguard, on the tasks that every safeguard has.
+
+    A task on which all ended alike has no scale and is left out.
+    """
+    safeguards = list(
+        dict.fromkeys(cell.safeguard.name for cells in summary.by_task(results).values() for cell in cells)
+    )
+    scores: dict[str, list[stats.Scores]] = {name: [] for name in safeguards}
+    for cells in summary.by_task(results).values():
+        if {cell.safeguard.name for cell in cells} != set(safeguards):
+            continue
+        finals = {
+            cell.safeguard.name: stats.scores([run.final.return_mean for run in cell.runs]) for cell in cells
+        }
+        ends = [float(stats.iqm(runs)) for runs in finals.values()]
+        known = [end for end in ends if np.isfinite(end)]
+        if len(set(known)) < 2:
+            continue
+        worst, best = min(known), max(known)
+        for name, runs in finals.items():
+            scores[name].append((runs - worst) / (best - worst))
+    return {name: tasks for name, tasks in scores.items() if tasks}
+
+
+def run_time_overhead(results: Sequence[Result]) -> Figure | None:
+    """Training time over that of the same learner without a safeguard; None without such a pair."""
+    pairs = [(cell, tables.overhead(cell, results)) for cell in results if cell.safeguard.name != "none"]
+    ratios = [(cell, ratio) for cell, ratio in pairs if ratio is not None]
+    if not ratios:
+        return None
+    tasks = sorted({cell.task.name for cell, _ in ratios})
+    learners = sorted({cell.learner.name for cell, _ in ratios})
+    names = sorted({cell.safeguard.name for cell, _ in ratios})
+    width = COLUMN_WIDTH if len(tasks) == 1 else PAGE_WIDTH
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(width, 0.9 + 0.19 * len(names)), layout="constrained")
+        axes = np.atleast_1d(figure.subplots(1, len(tasks), sharey=True))
+        for axis, task in zip(axes, tasks, strict=True):
+            for cell, ratio in ratios:
+                if cell.task.name == task:
+                    symbol = MARKERS[learners.index(cell.learner.name) % len(MARKERS)]
+                    axis.plot(
+                        ratio,
+                        names.index(cell.safeguard.name),
+                        color=colour(cell.safeguard.name),
+                        marker=symbol,
+                        linestyle="none",
+                        markersize=4.5,
+                    )
+            axis.axvline(1, color="black", linewidth=0.8)
+            axis.set_title(task)
+            axis.set_yticks(range(len(names)), names)
+            largest = max(ratio for _, ratio in ratios)
+            axis.set_xlim(0, 1.1 * max(largest, 1.2))
+        axes[0].invert_yaxis()
+        figure.supxlabel("training time relative to no safeguard", fontsize=8)
+        symbols = [
+            Line2D(
+                [], [], color="#555555", linestyle="none", marker=MARKERS[i % len(MARKERS)], markersize=4.5
+            )
+            for i in range(len(learners))
+        ]
+        figure.legend(symbols, learners, loc="outside upper center", ncols=len(learners), frameon=False)
     return figure
 
 
@@ -92,12 +228,20 @@ def save(figure: Figure, path: Path) -> list[Path]:
     return written
 
 
-def _panels(count: int) -> tuple[Figure, list[Axes]]:
-    columns = min(count, 3)
-    rows = -(-count // columns)
+def _panels(names: Iterable[tuple[str, str]], across: str, up: str) -> tuple[Figure, list[Axes]]:
+    """A panel for every (task, learner), axis labels on the outer ones only."""
+    names = list(names)
+    columns = min(len(names), 3)
+    rows = -(-len(names) // columns)
     width = COLUMN_WIDTH if columns == 1 else PAGE_WIDTH
-    figure = Figure(figsize=(width, 2.1 * rows + 0.3), layout="constrained")
-    axes = [figure.add_subplot(rows, columns, index + 1) for index in range(count)]
+    figure = Figure(figsize=(width, 1.75 * rows + 0.55), layout="constrained")
+    axes = [figure.add_subplot(rows, columns, index + 1) for index in range(len(names))]
+    for index, (axis, (task, learner)) in enumerate(zip(axes, names, strict=True)):
+        axis.set_title(f"{task}, {learner}")
+        if index + columns >= len(names):
+            axis.set_xlabel(across)
+        if index % columns == 0:
+            axis.set_ylabel(up)
     return figure, axes
 
 
@@ -106,27 +250,38 @@ def _curve(axis: Axes, cell: Result) -> None:
     # Seeds of one cell are evaluated at the same interactions; keep what all of them have.
     length = min(len(run.curve.interactions) for run in cell.runs)
     interactions = np.array(cell.runs[0].curve.interactions[:length])
-    points = [stats.iqm_interval([run.curve.return_mean[i] for run in cell.runs]) for i in range(length)]
+    points = [
+        stats.iqm_interval([run.curve.return_mean[i] for run in cell.runs], resamples=500)
+        for i in range(length)
+    ]
     values, low, high = np.where(np.isfinite(points), points, np.nan).T
     axis.plot(interactions, values, color=colour(name), linestyle=dashes(name), label=name)
     axis.fill_between(interactions, low, high, color=colour(name), alpha=0.18, linewidth=0)
 
 
 def _readable_returns(axis: Axes, cells: Sequence[Result]) -> None:
-    """A symmetric logarithmic axis where the first returns dwarf the last ones."""
+    """A logarithmic axis where the first returns dwarf the last ones."""
     firsts = [run.curve.return_mean[0] for cell in cells for run in cell.runs]
     lasts = [run.curve.return_mean[-1] for cell in cells for run in cell.runs]
     firsts = [abs(value) for value in firsts if value is not None]
     lasts = [abs(value) for value in lasts if value is not None]
     if firsts and lasts and max(firsts) > 20 * max(np.median(lasts), 1e-9):
-        axis.set_yscale("symlog", linthresh=max(float(np.median(lasts)), 1e-9))
+        # Linear near zero, where the finals are told apart, logarithmic far from it, smooth between.
+        linear = max(float(np.median(lasts)), 1e-9)
+        axis.set_yscale("asinh", linear_width=linear)
+        axis.yaxis.set_major_locator(matplotlib.ticker.AsinhLocator(linear, subs=(1, 3)))
+        axis.yaxis.set_minor_locator(matplotlib.ticker.NullLocator())
         axis.yaxis.set_major_formatter(matplotlib.ticker.FuncFormatter(lambda value, _: f"{value:,.0f}"))
 
 
-def _legend(figure: Figure, axes: Sequence[Axes]) -> None:
+def _legend(figure: Figure, axes: Sequence[Axes], columns: int | None = None) -> None:
     entries = {}
     for axis in axes:
         for handle, label in zip(*axis.get_legend_handles_labels(), strict=True):
             entries.setdefault(label, handle)
-    columns = 3 if len(axes) == 1 else 4
-    figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=columns, frameon=False)
+    if columns is None:
+        columns = 2 if len(axes) == 1 else 4
+    labels = sorted(entries, key=lambda name: (not name.startswith("none"), name))
+    figure.legend(
+        [entries[label] for label in labels], labels, loc="outside lower center", ncols=columns, frameon=False
+    )

@@ -129,7 +129,9 @@ def markdown(results: Sequence[Result]) -> str:
 
 def by_task(results: Sequence[Result]) -> dict[str, list[Result]]:
     """Results by task, the unguarded first, then by name."""
-    order = sorted(results, key=lambda r: (r.task.name, r.learner.name, r.safeguard.name != "none", r.title))
+    order = sorted(
+        results, key=lambda r: (r.task.name, r.learner.name, r.safeguard.name != "none", r.safeguard.name)
+    )
     grouped: dict[str, list[Result]] = {}
     for result in order:
         grouped.setdefault(result.task.name, []).append(result)
