@@ -165,13 +165,15 @@ def mechanical(
     disturbance_input = np.asarray(disturbance_input, float)
     if physics == "mjx":
         step = mjx_step(model, disturbance_input)
+        linearise = linearise_by_differences(step, model.nu, disturbance_input.shape[1])
     elif physics == "compiled":
         step = rigid_body.compiled_step(model, disturbance_input)
+        linearise = rigid_body.compiled_linearise(model, disturbance_input)
     else:
         raise ValueError(f"physics must be 'mjx' or 'compiled' for a mechanical task, not {physics!r}")
     return Dynamics(
         step=step,
-        linearise=linearise_by_differences(step, model.nu, disturbance_input.shape[1]),
+        linearise=linearise,
         include=lambda constraints, disturbance: rigid_body.include(
             model, disturbance_input, constraints, disturbance
         ),
