@@ -22,7 +22,7 @@ def json_schema(kind: Any = Result) -> dict[str, Any]:
     root = _schema(kind, {}, definitions)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "safebench result",
+        "title": f"safebench {kind.__name__.lower()}",
         **root,
         "$defs": definitions,
     }
@@ -124,5 +124,7 @@ def _type_name(kind: Any) -> str:
 
 
 if __name__ == "__main__":
+    from safebench.leaderboard import Leaderboard
+
     FILE.write_text(text())
-    print(field_table(), end="")
+    print(field_table(), "## The fields of leaderboard.json\n", field_table(Leaderboard), sep="\n", end="")

@@ -31,7 +31,9 @@ def columns(steps, violations=None, departures=None, interventions=None, margin=
     )
 
 
-def curve(seed: int, final=-8.4, start=-300.0, points=9, interactions=100_000, guarded=True) -> Curve:
+def curve(
+    seed: int, final=-8.4, start=-300.0, points=9, interactions=100_000, guarded=True, seconds=30.0
+) -> Curve:
     """A learning curve that decays exponentially from `start` to `final`, with noise of this seed."""
     rng = np.random.default_rng(seed)
     steps = np.linspace(0, interactions, points).astype(int)
@@ -44,7 +46,7 @@ def curve(seed: int, final=-8.4, start=-300.0, points=9, interactions=100_000, g
         interactions=result.column(steps),
         return_mean=result.column(returns),
         reference_return=result.column(returns + 0.5),
-        seconds=result.column(steps * 3e-4),
+        seconds=result.column(seconds * steps / interactions),
         loss=None,
         gradient_norm=None,
         training=columns(steps, training_violations, interventions=(0.3 * steps).astype(int) * guarded),
@@ -71,7 +73,10 @@ def make(
     """One cell. `changes` replace fields of the Result."""
     guarded = safeguard != "none"
     runs = tuple(
-        result.make_run(seed, curve(seed, final, points=points, interactions=interactions, guarded=guarded))
+        result.make_run(
+            seed,
+            curve(seed, final, points=points, interactions=interactions, guarded=guarded, seconds=seconds),
+        )
         for seed in range(seeds)
     )
     cell = Result(
