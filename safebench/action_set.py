@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 
 class ActionSet(NamedTuple):
@@ -40,21 +40,35 @@ def slacks(actions: ActionSet, action: Float[Array, " m"]) -> Float[Array, " row
     return actions.offsets - jnp.sum(actions.normals * action, axis=1)
 
 
+def contains(actions: ActionSet, action: Float[Array, " m"], roundings: float = 1.0) -> Bool[Array, ""]:
+    """Whether the action satisfies every row, up to the rounding of evaluating it (False for NaN).
+
+    An action that is in the set in exact arithmetic is never refused. One that is accepted breaks a
+    row by at most `roundings` (m + 1) eps |normal|_1 and a bit, far less than the margin that the
+    offsets already hold back (safe_set.ROUNDING_STEPS). Box rows are evaluated without rounding.
+    """
+    allowance = roundings * (actions.normals.shape[1] + 1) * _rounding(actions)
+    return jnp.all(slacks(actions, action) >= -allowance)
+
+
 def tighten(actions: ActionSet, centre: Float[Array, " m"] | None = None) -> ActionSet:
     """The same set with its state rows moved inwards by a few roundings, a target for numerical answers.
 
     An answer that meets a moved row up to its own rounding satisfies the true row however the
     product `normals @ a` is evaluated. A row never moves beyond half its slack at the centre, so
-    the set never becomes empty. The box rows stay: they are evaluated without rounding.
+    the set never becomes empty. The box rows stay.
     """
     centre = actions.centre if centre is None else centre
-    rows, m = actions.normals.shape
-    rounding = 16 * jnp.finfo(actions.normals.dtype).eps * jnp.sum(jnp.abs(actions.normals), axis=1)
-    rounding = jnp.where(jnp.arange(rows) < rows - 2 * m, rounding, 0.0)
     room = jnp.maximum(0.5 * slacks(actions, centre), 0.0)
-    return actions._replace(
-        offsets=actions.offsets - jax.lax.stop_gradient(jnp.minimum(rounding, room)), centre=centre
-    )
+    inwards = jax.lax.stop_gradient(jnp.minimum(16 * _rounding(actions), room))
+    return actions._replace(offsets=actions.offsets - inwards, centre=centre)
+
+
+def _rounding(actions: ActionSet) -> Float[Array, " rows"]:
+    """eps |normal|_1 for the state rows, zero for the box rows."""
+    rows, m = actions.normals.shape
+    rounding = jnp.finfo(actions.normals.dtype).eps * jnp.sum(jnp.abs(actions.normals), axis=1)
+    return jnp.where(jnp.arange(rows) < rows - 2 * m, rounding, 0.0)
 
 
 def with_box(

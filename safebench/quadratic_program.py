@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from safebench.action_set import ActionSet, slacks, tighten
+from safebench.action_set import ActionSet, contains, tighten
 
 # Far above what random, degenerate or nearly parallel rows need (tests); ends a cycle of roundings.
 MAX_ITERATIONS = 100
@@ -23,7 +23,7 @@ def project(a: Float[Array, " m"], actions: ActionSet) -> Float[Array, " m"]:
 
     The centre must satisfy every row.
     """
-    safe = jnp.all(slacks(actions, a) >= 0)
+    safe = contains(actions, a)
     target = tighten(actions)
     if a.shape[0] == 1:
         projected = _clip(a, target.normals[:, 0], target.offsets)
@@ -168,15 +168,20 @@ def _orthogonal_part(row, basis):
 
 def _dual_basis(rows: Float[Array, "m n"], used: Bool[Array, " m"]) -> tuple[Array, Array]:
     """An orthonormal basis of the used rows' span, and the dual basis: dual @ rows.T = identity there."""
-    basis, dual = jnp.zeros_like(rows), jnp.zeros_like(rows)
-    for slot in range(rows.shape[0]):
-        row = rows[slot]
+
+    def add(slot, bases):
+        basis, dual = bases
+        row, active = rows[slot], used[slot]
         part = _orthogonal_part(row, basis)
-        unit = part / jnp.where(used[slot], jnp.sqrt(jnp.sum(part**2)), 1.0)
-        vector = unit / jnp.where(used[slot], unit @ row, 1.0)
-        basis = basis.at[slot].set(unit)
-        dual = (dual - jnp.outer(dual @ row, vector)).at[slot].set(vector)
-    return basis, dual
+        unit = part / jnp.where(active, jnp.sqrt(jnp.sum(part**2)), 1.0)
+        vector = unit / jnp.where(active, jnp.sum(unit * row), 1.0)
+        dual = dual - jnp.outer(dual @ row, vector)
+        return basis.at[slot].set(unit), dual.at[slot].set(vector)
+
+    n = rows.shape[0]
+    bases = (jnp.zeros_like(rows), jnp.zeros_like(rows))
+    # Unrolled for speed where that is small; compiled once as a loop in more dimensions.
+    return jax.lax.fori_loop(0, n, add, bases, unroll=n <= 3)
 
 
 def _minimiser(a, active: _Active, dual):

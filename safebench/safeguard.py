@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from safebench.action_set import ActionSet, slacks
+from safebench.action_set import ActionSet, contains, slacks
 
 Gradient = Literal["exact", "passthrough"]
 
@@ -88,13 +88,12 @@ def guard(
 
     answer = jax.lax.optimization_barrier(solve(proposed, actions))
     boxed = jax.lax.stop_gradient(jnp.clip(answer, -1.0, 1.0))
-    room = slacks(actions, boxed)
     in_box = jnp.all(jnp.abs(answer - boxed) <= 16 * jnp.finfo(answer.dtype).eps)
-    kept = jnp.all(answer == proposed) & jnp.all(slacks(actions, proposed) >= 0)
-    last_line = ~(kept | (in_box & jnp.all(room >= 0)))
+    # Twice the rounding that `solve` may have accepted a safe proposal with.
+    last_line = ~(in_box & contains(actions, boxed, roundings=2.0))
     # A face of the box is met up to rounding: that correction must not cut the derivative.
     action = answer + (boxed - jax.lax.stop_gradient(answer))
-    action = jnp.where(last_line, _shrink(boxed, room, actions), action)
+    action = jnp.where(last_line, _shrink(boxed, actions), action)
     action = jnp.where(feasible, action, centre)
     distance = safe_norm(action - proposed)
     if gradient == "passthrough":
@@ -114,10 +113,10 @@ def _or_bare_box(actions: ActionSet, feasible, centre) -> ActionSet:
     )
 
 
-def _shrink(answer, room, actions: ActionSet) -> Float[Array, " m"]:
-    """The last line: from an answer with slacks `room` towards the centre, until every row holds."""
+def _shrink(answer, actions: ActionSet) -> Float[Array, " m"]:
+    """The last line: from an answer inside the box towards the centre, until every row holds."""
     centre = actions.centre
-    at_centre = jax.lax.stop_gradient(slacks(actions, centre))
+    at_centre, room = jax.lax.stop_gradient((slacks(actions, centre), slacks(actions, answer)))
     # Aim inside the row, by the same share of the way for all: rounding must not break it again.
     broken = room < 0
     fractions = at_centre / jnp.where(broken, at_centre - room, 1.0)

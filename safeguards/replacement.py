@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from safebench.action_set import ActionSet, slacks
+from safebench.action_set import ActionSet, contains
 from safebench.safeguard import Gradient, Guarded, Safeguard, guard, require_choice, require_weight
 
 CERTIFIED = True
@@ -33,7 +33,7 @@ def make(config: Config = Config()) -> Safeguard:
     """The proposed action where it is safe, else the certified one."""
 
     def replace(a: Float[Array, " m"], actions: ActionSet) -> Float[Array, " m"]:
-        return jnp.where(jnp.all(slacks(actions, a) >= 0), a, actions.centre)
+        return jnp.where(contains(actions, a), a, actions.centre)
 
     def apply(a: Float[Array, " m"], actions: ActionSet) -> Guarded:
         return guard(a, actions, replace, config.gradient)
