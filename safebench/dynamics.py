@@ -17,8 +17,8 @@ import numpy as np
 from jaxtyping import Array, Float
 from mujoco import mjx
 
-from safebench.action_set import Affine
-from safebench.inclusion import Inclusion
+from safebench.action_set import Affine, predict
+from safebench.inclusion import Inclusion, linear_inclusion
 from safebench.polytope import Box
 
 Physics = Literal["mjx", "compiled", "plain"]
@@ -180,4 +180,36 @@ def mechanical(
         fingerprint=fingerprint(model, disturbance_input),
         model=model,
         physics=physics,
+    )
+
+
+def linear(
+    state: Float[np.ndarray, "n n"],
+    action: Float[np.ndarray, "n m"],
+    noise: Float[np.ndarray, "n q"],
+    constant: Float[np.ndarray, " n"],
+    origin: Float[np.ndarray, " n"] | None = None,
+) -> Dynamics:
+    """The dynamics x+ = state @ x + action @ a + noise @ w + constant, for tasks that are not mechanical.
+
+    origin: the point that a certified law contracts to, the middle of the constraints by default.
+    """
+    state, action, noise, constant = (np.asarray(value, float) for value in (state, action, noise, constant))
+
+    def linearise(x: Float[Array, " n"]) -> Affine:
+        a, b, e, c = (jnp.asarray(value, x.dtype) for value in (state, action, noise, constant))
+        return Affine(a @ x + c, b, e)
+
+    digest = hashlib.sha256()
+    for name, array in {"state": state, "action": action, "noise": noise, "constant": constant}.items():
+        _absorb(digest, name, array)
+    return Dynamics(
+        step=lambda x, a, w: predict(linearise(x), a, w),
+        linearise=linearise,
+        include=lambda constraints, disturbance: linear_inclusion(
+            state, action, noise, constant, constraints, disturbance, origin
+        ),
+        fingerprint=digest.hexdigest(),
+        model=None,
+        physics="plain",
     )

@@ -46,16 +46,20 @@ ACTION_LIMIT = 1 - 1e-3
 class Search:
     """How far to look.
 
-    candidates: laws tried per block. contraction: lambda of every row. max_rows: give up beyond this.
-    max_steps: longest look-ahead. share: part of a translated coordinate's constraint kept for the base set.
+    candidates: LQR laws tried per block. refinements: random changes then tried on the best one.
+    contraction: lambda of every row. row_price: volume share that one more row (before pruning) must gain;
+    smaller sets of rows make faster safeguards. max_rows: give up beyond this. max_steps: longest look-ahead.
+    share: part of a translated coordinate's constraint kept for the base set.
     samples: Monte Carlo points of the volume. seed: of weights and samples.
     """
 
     candidates: int = 60
+    refinements: int = 60
     contraction: float = 0.9995
+    row_price: float = 1e-5
     max_rows: int = 6000
-    max_steps: int = 2000
-    share: tuple[float, ...] = (0.05, 0.1, 0.15, 0.2, 0.3)
+    max_steps: int = 500
+    share: tuple[float, ...] = (0.05, 0.1, 0.2, 0.3)
     samples: int = 200_000
     seed: int = 0
 
@@ -161,7 +165,8 @@ def synthesise(
         disturbance=disturbance,
         contraction=1.0,
         volume=(0.0, 0.0, 0.0),
-        method=f"LQR scan, {search.candidates} candidates per block, seed {search.seed}, row contraction "
+        method=f"LQR scan, {search.candidates} candidates and {search.refinements} refinements per block, "
+        f"seed {search.seed}, row contraction "
         f"{search.contraction}; " + "; ".join(notes),
     )
     reached = proof.invariance_bounds(certificate, inclusion) / certificate.offsets
@@ -326,7 +331,7 @@ def _propagate(block: _Block, law: _Law, limit, search: Search) -> Polytope | _F
         normals.append(rows.normals)
         offsets.append(rows.offsets)
         count += len(source)
-        if count > 20 * search.max_rows or np.abs(rows.normals).max() > 1e12:
+        if count > search.max_rows or np.abs(rows.normals).max() > 1e12:
             break
     return _Failure(np.inf, f"the closed loop does not settle within {step} steps")
 
@@ -348,24 +353,42 @@ def _failure(block: _Block, law: _Law, source: int, step: int, before: float, af
 
 
 def _best_law(block: _Block, choices, search: Search, progress: Progress | None):
+    """The law and reference limits of the largest set: the LQR scan, then a random local search."""
     rng = np.random.default_rng(search.seed + 1)
-    points = rng.uniform(*block.bounds, (20_000, len(block.states)))
-    laws = _candidates(block, search)
-    best, best_share, failures = None, 0.0, []
-    pairs = list(product(laws, choices))
-    for index, (law, limit) in enumerate(pairs):
+    points = rng.uniform(*block.bounds, (4000, len(block.states)))
+    scan = list(product(_candidates(block, search), choices))
+    best, best_score, failures = None, -np.inf, []
+    for index in range(len(scan) + search.refinements):
         if progress:
-            progress(f"laws for states {block.states}", index, len(pairs))
+            progress(f"laws for states {block.states}", index, len(scan) + search.refinements)
+        if index < len(scan):
+            law, limit = scan[index]
+        elif best is None:
+            raise SynthesisError(_advice(block, failures))
+        else:
+            law, limit = _varied(best, choices, rng)
         rows = _propagate(block, law, limit, search)
         if isinstance(rows, _Failure):
             failures.append(rows)
             continue
         share = _members(block, rows, limit, points).mean()
-        if share > best_share:
-            best, best_share = (law, limit), share
+        score = share - search.row_price * len(rows.offsets)
+        if share > 0 and score > best_score:
+            best, best_score = (law, limit), score
     if best is None:
         raise SynthesisError(_advice(block, failures))
     return best
+
+
+def _varied(best, choices, rng):
+    law, limit = best
+    spread = rng.choice([0.03, 0.1, 0.3])
+    gain = law.gain * (1 + spread * rng.normal(size=law.gain.shape))
+    feedforward = law.feedforward * (1 + spread * rng.normal(size=law.feedforward.shape))
+    if len(choices) > 1:
+        low, high = np.min(choices, axis=0), np.max(choices, axis=0)
+        limit = np.clip(high - (high - limit) * (1 + spread * rng.normal(size=limit.shape)), low, high)
+    return _Law(gain, feedforward), limit
 
 
 def _members(block: _Block, rows: Polytope, limit, points) -> Bool[Array, " points"]:

@@ -9,8 +9,10 @@ import numpy as np
 from jaxtyping import Array, Float, Scalar
 
 from safebench import safe_set
+from safebench.certificate import Certificate
 from safebench.dynamics import Physics, mechanical
 from safebench.polytope import symmetric_box
+from safebench.synthesis import Progress, prove_safe_set
 from safebench.task import (
     Context,
     Task,
@@ -38,6 +40,12 @@ def reward(
 ) -> Scalar:
     """-(theta^2 + 0.1 thetadot^2 + 0.001 a^2) at the next state."""
     return -(after[0] ** 2 + 0.1 * after[1] ** 2 + 0.001 * a[0] ** 2)
+
+
+def synthesise(progress: Progress | None = None) -> Certificate:
+    """Find and prove the safe set from scratch; seconds."""
+    dynamics = mechanical(shipped_model("pendulum"), DISTURBANCE_INPUT)
+    return prove_safe_set(dynamics, CONSTRAINTS, DISTURBANCE, "pendulum", progress=progress)
 
 
 def make(physics: Physics = "mjx") -> Task:
