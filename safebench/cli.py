@@ -89,6 +89,52 @@ def list_(
     show(kind, console)
 
 
+@app.command(
+    epilog="Examples:\n\n"
+    "- `safebench certify`\n\n"
+    "- `safebench certify pendulum --certificate my_set.npz`\n\n"
+    "- `safebench certify quadrotor --synthesise --save quadrotor.npz`\n\n"
+    "- `safebench certify --attack --steps 100000`"
+)
+def certify(
+    task: Annotated[list[str] | None, typer.Argument(help="Task names or files [default: all].")] = None,
+    synthesise: Annotated[bool, typer.Option("--synthesise", help="Find the set from scratch.")] = False,
+    save: Annotated[Path | None, typer.Option(help="With --synthesise and one task: write it here.")] = None,
+    certificate: Annotated[
+        Path | None, typer.Option(help="Prove this file instead of the shipped one (one task).")
+    ] = None,
+    attack: Annotated[bool, typer.Option("--attack", help="Search for a counterexample.")] = False,
+    steps: Annotated[
+        int, typer.Option(min=1, help="With --attack: guarded steps per task and safeguard.")
+    ] = 200_000,
+    physics: Annotated[Literal["mjx", "compiled"], typer.Option(help="With --attack: back end.")] = "mjx",
+    out: Annotated[Path | None, typer.Option(help="With --attack: write the record here (JSON).")] = None,
+) -> None:
+    """Prove safe sets again, from the set, the law and the dynamics alone; exit 1 if a proof fails."""
+    _start_jax()
+    from safebench import certify, registry
+
+    names = task or registry.names("task")
+    if (save or certificate) and len(names) != 1:
+        raise ValueError("--save and --certificate are about one task: name it")
+    if save and not synthesise:
+        raise ValueError("--save goes with --synthesise")
+    for name in names:
+        registry.load("task", name)
+    if attack:
+        from safebench.attack import attack_all
+
+        passed = attack_all(names, steps, physics, out, console)
+    elif certificate is not None:
+        passed = certify.run(names, lambda name: certify.file(name, certificate), console)
+    elif synthesise:
+        passed = certify.run(names, lambda name: certify.from_scratch(name, save, console), console)
+    else:
+        passed = certify.run(names, certify.shipped, console)
+    if not passed:
+        raise typer.Exit(1)
+
+
 def main() -> None:
     """Entry point. Exit codes: 0 done, 1 a proof failed or a certified cell was unsafe, 2 bad usage."""
     try:

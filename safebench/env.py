@@ -11,7 +11,7 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 from safebench import safe_set
 from safebench import task as tasks
 from safebench.action_set import predict
-from safebench.safeguard import Safeguard
+from safebench.safeguard import Guarded, Safeguard
 from safebench.safety import Safety
 from safebench.task import Context, Task
 
@@ -42,6 +42,16 @@ class Outcome(NamedTuple):
     distance: Float[Array, ""]
     truncated: Bool[Array, ""]
     safety: Safety
+
+
+def guarded_step(
+    task: Task, safeguard: Safeguard, x: Float[Array, " n"], action: Float[Array, " m"], w: Float[Array, " q"]
+) -> tuple[Float[Array, " n"], Guarded]:
+    """The next state after the safeguarded action under disturbance w, and what the safeguard did."""
+    affine = task.dynamics.linearise(x)
+    guarded = safeguard(action.astype(x.dtype), tasks.allowed(task, x, affine))
+    # The one-step model is exact, so it IS the step: no second physics call.
+    return predict(affine, guarded.action, w), guarded
 
 
 class Env(BraxEnv):
@@ -82,11 +92,8 @@ class Env(BraxEnv):
         self, episode: Episode, action: Float[Array, " m"], noise_key: PRNGKeyArray
     ) -> tuple[Episode, Outcome]:
         task, x, context = self.task, episode.x, episode.context
-        affine = task.dynamics.linearise(x)
-        guarded = self.safeguard(action.astype(x.dtype), tasks.allowed(task, x, affine))
         w = task.disturb(noise_key, context).astype(x.dtype)
-        # The one-step model is exact, so it IS the step: no second physics call.
-        after = predict(affine, guarded.action, w)
+        after, guarded = guarded_step(task, self.safeguard, x, action, w)
         reward = task.reward(x, guarded.action, after, context)
         reached = Episode(after, task.advance(context), episode.steps + 1, episode.key)
         beyond = jnp.max(

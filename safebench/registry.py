@@ -28,7 +28,7 @@ GROUPS: dict[Kind, str] = {
     "learner": "safebench.learners",
 }
 REQUIRED: dict[Kind, tuple[str, ...]] = {
-    "task": ("make",),
+    "task": ("make", "synthesise"),
     "safeguard": ("CERTIFIED", "Config", "make"),
     "learner": ("Config", "SETTINGS", "make"),
 }

@@ -1,0 +1,136 @@
+"""`safebench certify`: prove every safe set again, find one from scratch, or attack it."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from rich import box
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from safebench import certificate as certificates
+from safebench import proof, registry, synthesis
+from safebench.certificate import Certificate
+from safebench.proof import Proof
+
+
+CAPTION = """volume: share of the constraint box, Monte Carlo with 95 % interval; lambda: proven contraction;
+slack: the smallest of any condition, relative; float32: share of the margin that its rounding needs"""
+
+
+class Outcome(NamedTuple):
+    """A task's proof, or the reason why there is none."""
+
+    task: str
+    proof: Proof | None
+    volume: tuple[float, float, float] | None
+    problem: str | None
+
+    @property
+    def passed(self) -> bool:
+        """Whether the set is proven."""
+        return self.proof is not None and self.proof.passed
+
+
+def shipped(name: str) -> Outcome:
+    """Prove the safe set that a task ships, from its file and the dynamics alone."""
+    try:
+        task = registry.load("task", name).make()
+    except ValueError as error:
+        return Outcome(name, None, None, str(error))
+    found = proof.prove(task.certificate, task.dynamics, task.constraints, task.disturbance)
+    return _outcome(name, found, task.certificate)
+
+
+def file(name: str, path: Path) -> Outcome:
+    """Prove a certificate file for a task's dynamics, constraints and disturbance."""
+    task = registry.load("task", name).make()
+    try:
+        certificate = certificates.load(path, task.dynamics.fingerprint)
+        found = proof.prove(certificate, task.dynamics, task.constraints, task.disturbance)
+    except ValueError as error:
+        return Outcome(name, None, None, str(error))
+    return _outcome(name, found, certificate)
+
+
+def from_scratch(name: str, save_to: Path | None, console: Console) -> Outcome:
+    """Find a task's safe set from scratch, prove it, and save it if asked to."""
+    module = registry.load("task", name)
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        bar = progress.add_task(f"{name}: searching", total=None)
+
+        def report(doing: str, done: int, of: int) -> None:
+            progress.update(bar, description=f"{name}: {doing}", completed=done, total=of)
+
+        try:
+            certificate = module.synthesise(report)
+        except synthesis.SynthesisError as error:
+            return Outcome(name, None, None, str(error))
+    if save_to is not None:
+        certificates.save(certificate, save_to)
+        console.print(f"Wrote {save_to}", soft_wrap=True)
+    task = module.make()
+    return _outcome(
+        name,
+        proof.prove(certificate, task.dynamics, task.constraints, task.disturbance),
+        certificate,
+    )
+
+
+def _outcome(name: str, found: Proof, certificate: Certificate) -> Outcome:
+    problem = None if found.passed else "; ".join(found.failures)
+    return Outcome(name, found, synthesis.volume(certificate), problem)
+
+
+def run(names: list[str], check: Callable[[str], Outcome], console: Console) -> bool:
+    """Check each task, print the table and every reason for a failure; whether all passed."""
+    outcomes = []
+    with console.status("proving ..."):
+        for name in names:
+            outcomes.append(check(name))
+    console.print(table(outcomes))
+    for outcome in outcomes:
+        if outcome.problem:
+            console.print(f"[red]NOT PROVEN[/red] {outcome.task}: {outcome.problem}", soft_wrap=True)
+    return all(outcome.passed for outcome in outcomes)
+
+
+def table(outcomes: list[Outcome]) -> Table:
+    """One row per task. Volume: share of the constraint box, 95 % interval by Monte Carlo."""
+    shown = Table(
+        title="Safe sets",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        caption=CAPTION,
+    )
+    shown.add_column("task")
+    shown.add_column("proof")
+    for heading in (
+        "states",
+        "rows",
+        "volume, %",
+        "lambda",
+        "slack",
+        "float32",
+        "s",
+    ):
+        shown.add_column(heading, justify="right")
+    for task, found, volume, _ in outcomes:
+        if found is None or volume is None:
+            shown.add_row(task, "[red]none[/red]", *["-"] * 7)
+            continue
+        value, low, high = volume
+        shown.add_row(
+            task,
+            "[green]proven[/green]" if found.passed else "[red]FAILED[/red]",
+            str(found.dimension),
+            str(found.rows),
+            f"{100 * value:.1f} ± {50 * (high - low):.1f}",
+            f"{found.contraction:.6f}",
+            f"{min(found.slacks.values()):.2e}",
+            f"{100 * found.float32_share:.0f} %",
+            f"{found.seconds:.1f}",
+        )
+    return shown
