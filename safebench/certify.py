@@ -14,7 +14,6 @@ from safebench import proof, registry, synthesis
 from safebench.certificate import Certificate
 from safebench.proof import Proof
 
-
 CAPTION = """volume: share of the constraint box, Monte Carlo with 95 % interval; lambda: proven contraction;
 slack: the smallest of any condition, relative; float32: share of the margin that its rounding needs"""
 
