@@ -12,11 +12,12 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Float, PRNGKeyArray
 
 from safebench.env import Env, Episode, Outcome
-from safebench.learner import Learner, Progress
+from safebench.learner import Learner, Progress, keep_if
 from safebench.networks import MLP, Normaliser, absorb, fresh_normaliser, normalise
+from safebench.returns import lambda_returns, running_discount
 from safebench.safety import total
 
 
@@ -182,7 +183,7 @@ def make(env: Env, config: Config, interactions: int) -> Learner:
         finite = jnp.isfinite(norm) & jnp.isfinite(value_loss)
 
         def keep(new, old):  # a step with a gradient that is not finite is skipped and counted
-            return jax.tree.map(lambda a, b: jnp.where(finite, a, b), new, old)
+            return keep_if(finite, new, old)
 
         value = keep(value, state.value)
         following = State(
@@ -205,32 +206,3 @@ def make(env: Env, config: Config, interactions: int) -> Learner:
     return Learner(
         initialise, update, lambda state: (state.policy["network"], state.normaliser), act, per_update
     )
-
-
-def running_discount(truncated: Float[Array, "window envs"], discount: float) -> Float[Array, "window envs"]:
-    """gamma^k, k steps after the window's start or the episode's, whichever is later."""
-
-    def step(current: Array, truncated: Array):
-        return jnp.where(truncated, 1.0, current * discount), current
-
-    return jax.lax.scan(step, jnp.ones(truncated.shape[1:]), truncated)[1]
-
-
-def lambda_returns(
-    rewards: Float[Array, "window envs"],
-    next_values: Float[Array, "window envs"],
-    truncated: Int[Array, "window envs"],
-    discount: float,
-    trace: float,
-) -> Float[Array, "window envs"]:
-    """TD(lambda) targets; a truncated step and the window's last step bootstrap fully from the critic."""
-
-    next_values = next_values.astype(rewards.dtype)
-
-    def step(following: Array, inputs):
-        reward, next_value, truncated = inputs
-        mixed = jnp.where(truncated, next_value, (1 - trace) * next_value + trace * following)
-        current = reward + discount * mixed
-        return current, current
-
-    return jax.lax.scan(step, next_values[-1], (rewards, next_values, truncated), reverse=True)[1]

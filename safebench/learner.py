@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from safebench.safety import Safety
 
@@ -62,3 +63,8 @@ def train(learner: Learner, updates: int, key: PRNGKeyArray) -> Trained:
         lambda state, _: learner.update(state), learner.initialise(key), length=updates
     )
     return Trained(state, progress)
+
+
+def keep_if(finite: Bool[Array, ""], new: Any, old: Any) -> Any:
+    """The new pytree where `finite`, else the old one: a step with a NaN or infinity is not made."""
+    return jax.tree.map(lambda a, b: jnp.where(finite, a, b), new, old)
