@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -15,8 +16,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 console = Console()
-
-Names = Annotated[list[str] | None, typer.Option()]
 
 
 @app.command(
@@ -133,6 +132,68 @@ def certify(
         passed = certify.run(names, certify.shipped, console)
     if not passed:
         raise typer.Exit(1)
+
+
+@app.command(epilog="Example:\n\n- `safebench report results/quick`")
+def report(
+    folder: Annotated[Path, typer.Argument(help="Where the result files are, at any depth.")],
+    out: Annotated[Path | None, typer.Option(help="Where to write [default: FOLDER/report].")] = None,
+    paper: Annotated[Path | None, typer.Option(help="Reference figures instead of the shipped ones.")] = None,
+) -> None:
+    """Write the paper's tables with ours beside them, and all figures."""
+    from safebench import report
+
+    done = report.write(folder, out, paper)
+    _show_written(done.written, done.left_out)
+
+
+@app.command(epilog="Example:\n\n- `safebench leaderboard results`")
+def leaderboard(
+    folder: Annotated[Path, typer.Argument(help="Where the result files are, at any depth.")],
+    out: Annotated[Path | None, typer.Option(help="Where to write [default: FOLDER].")] = None,
+) -> None:
+    """Write leaderboard.json, leaderboard.md and one self-contained page."""
+    from safebench import leaderboard
+
+    done = leaderboard.write(folder, out)
+    _show_written(done.paths, done.left_out)
+
+
+@app.command(
+    epilog="Examples:\n\n"
+    "- `safebench verify results/quick/pendulum/*.json`\n\n"
+    "- `safebench verify --rerun 0 results/quick/pendulum/ray-mask--shac.json`"
+)
+def verify(
+    files: Annotated[list[Path], typer.Argument(help="Result files.")],
+    rerun: Annotated[int | None, typer.Option(min=0, help="Train this seed again and compare.")] = None,
+) -> None:
+    """Check submitted results: schema, consistency, certificate, standard settings; exit 1 if one fails."""
+    _start_jax()
+    from safebench import result, standards, submission
+
+    passed = True
+    for path in files:
+        problems = submission.check(path, standards.standard_of)
+        if rerun is not None and not problems:
+            found = result.load(path)
+            with console.status(f"training seed {rerun} of {found.title} again ..."):
+                problems = [f"{path}: {line}" for line in standards.rerun(found, rerun)]
+        for line in problems:
+            console.print(f"[red]refused[/red] {line}", soft_wrap=True, highlight=False)
+        if not problems:
+            console.print(f"[green]accepted[/green] {path}", soft_wrap=True, highlight=False)
+        passed = passed and not problems
+    if not passed:
+        raise typer.Exit(1)
+
+
+def _show_written(written: Sequence[Path], left_out: Sequence[str]) -> None:
+    console.print("Wrote:")
+    for path in written:
+        console.print(f"  {path}", soft_wrap=True)
+    for line in left_out:
+        console.print(f"[yellow]left out[/yellow] {line}", soft_wrap=True, highlight=False)
 
 
 def main() -> None:

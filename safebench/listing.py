@@ -1,5 +1,6 @@
 """What there is: tasks, safeguards, learners and suites, as tables."""
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -8,14 +9,20 @@ from safebench import presets, proof, registry, suites
 
 def show(kind: str | None, console: Console) -> None:
     """Print one kind, or all four."""
-    shows = {"tasks": tasks, "safeguards": safeguards, "learners": learners, "suites": suite_table}
+    shows = {
+        "tasks": (tasks,),
+        "safeguards": (safeguards, preset_table),
+        "learners": (learners,),
+        "suites": (suite_table,),
+    }
     for name in [kind] if kind else shows:
-        console.print(shows[name]())
+        for make in shows[name]:
+            console.print(make())
 
 
 def tasks() -> Table:
     """Tasks, with the state of their certificates."""
-    table = Table("task", "state", "actions", "horizon", "certificate", "what it is", title="Tasks")
+    table = _table("Tasks", "task", "states", "actions", "horizon", "safe set", "what it is")
     for name in registry.names("task"):
         task = registry.load("task", name).make()
         found = proof.prove(task.certificate, task.dynamics, task.constraints, task.disturbance)
@@ -32,19 +39,27 @@ def tasks() -> Table:
 
 
 def safeguards() -> Table:
-    """Safeguard presets, with the plug-in and options behind each."""
-    table = Table("safeguard", "plug-in", "settings", "certified", "what it does", title="Safeguards")
-    for name in presets.names():
-        plugin, module, _ = presets.resolve(name)
-        options = presets.PRESETS[name].options if name in presets.PRESETS else {}
-        changed = ", ".join(f"{field}={value}" for field, value in options.items()) or "defaults"
-        table.add_row(name, plugin, changed, "yes" if module.CERTIFIED else "no", registry.summary(module))
+    """Safeguards, and the presets that configure them."""
+    table = _table("Safeguards", "safeguard", "certified", "what it does")
+    for name in registry.names("safeguard"):
+        module = registry.load("safeguard", name)
+        certified = "[green]yes[/green]" if module.CERTIFIED else "no"
+        table.add_row(name, certified, registry.summary(module))
+    return table
+
+
+def preset_table() -> Table:
+    """Named configurations of safeguards; the paper's nine come first."""
+    table = _table("Safeguard presets", "preset", "settings", "in the paper")
+    for name, preset in presets.PRESETS.items():
+        changed = ", ".join(f"{field}={value}" for field, value in preset.options.items()) or "defaults"
+        table.add_row(name, changed, "yes" if name in presets.PAPER else "")
     return table
 
 
 def learners() -> Table:
     """Learners, with the tasks that have tuned settings."""
-    table = Table("learner", "tuned for", "what it is", title="Learners")
+    table = _table("Learners", "learner", "tuned for", "what it is")
     for name in registry.names("learner"):
         module = registry.load("learner", name)
         table.add_row(name, ", ".join(module.SETTINGS), registry.summary(module))
@@ -53,9 +68,17 @@ def learners() -> Table:
 
 def suite_table() -> Table:
     """Suites, with their size."""
-    table = Table("suite", "cells", "runs", "what it is", title="Suites")
+    table = _table("Suites", "suite", "cells", "runs", "what it is")
     for name, make in suites.SUITES.items():
         cells = make()
         runs = sum(len(cell.seeds) for cell in cells)
         table.add_row(name, str(len(cells)), str(runs), (make.__doc__ or "").split("\n")[0])
+    return table
+
+
+def _table(title: str, first: str, *headings: str) -> Table:
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column(first, no_wrap=True)
+    for heading in headings:
+        table.add_column(heading)
     return table

@@ -1,7 +1,5 @@
 """Run many cells: skip the finished, keep what is done, show progress."""
 
-import dataclasses
-import json
 from pathlib import Path
 
 from rich.console import Console
@@ -15,7 +13,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from safebench import provenance, result
+from safebench import provenance, result, standards
 from safebench.result import Result
 from safebench.run import Prepared, prepare, run
 from safebench.suites import Cell
@@ -45,8 +43,8 @@ def finished(prepared: Prepared, folder: Path) -> Result | None:
         and found.physics in (cell.physics, "plain")
         and found.precision == cell.precision
         and found.settings == provenance.settings(cell)
-        and found.learner.config == _as_json(prepared.learner_config)
-        and found.safeguard.config == _as_json(prepared.safeguard_config)
+        and found.learner.config == standards.as_json(prepared.learner_config)
+        and found.safeguard.config == standards.as_json(prepared.safeguard_config)
     )
     if not same:
         raise ValueError(
@@ -114,8 +112,3 @@ def _stem(name: str) -> str:
     if name.endswith(".py"):
         return Path(name).stem.replace("_", "-").lower()
     return name.rpartition(".")[2].replace("_", "-").lower()
-
-
-def _as_json(config: object) -> dict:
-    """A config as it reads after a round trip through a result file."""
-    return json.loads(json.dumps(dataclasses.asdict(config)))

@@ -4,13 +4,18 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from safebench import registry
+from safebench import presets, registry
+from safebench.presets import PAPER
 
 BUDGETS: Mapping[str, int] = {"pendulum": 100_000, "quadrotor": 200_000, "energy": 1_000_000}
 """Training interactions by task: the paper's, where it has the task."""
 
 DEFAULT_BUDGET = 200_000
+CUSTOM = "custom"
+"""The suite of cells named one by one: standard seeds and budgets."""
 STANDARD_SEEDS = 10
+PAPER_TASKS = ("pendulum", "quadrotor", "energy")
+PAPER_OTHER_LEARNERS = ("none", "boundary-projection", "ray-mask")
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,28 @@ def quick() -> list[Cell]:
     ]
 
 
-SUITES = {"quick": quick}
+def paper() -> list[Cell]:
+    """The paper's comparison: three tasks, nine safeguards with SHAC, three with PPO and SAC."""
+    rows = [("shac", name) for name in PAPER]
+    rows += [(learner, name) for learner in ("ppo", "sac") for name in PAPER_OTHER_LEARNERS]
+    return [_standard("paper", task, name, learner) for task in PAPER_TASKS for learner, name in rows]
+
+
+def full() -> list[Cell]:
+    """Every task, safeguard and learner."""
+    return [
+        _standard("full", task, name, learner)
+        for task in registry.names("task")
+        for name in presets.names()
+        for learner in registry.names("learner")
+    ]
+
+
+SUITES = {"quick": quick, "paper": paper, "full": full}
+
+
+def _standard(suite: str, task: str, safeguard: str, learner: str) -> Cell:
+    return Cell(suite, task, safeguard, learner, tuple(range(STANDARD_SEEDS)), budget(task))
 
 
 def cells(name: str) -> list[Cell]:
@@ -75,7 +101,7 @@ def product(tasks: list[str] | None, safeguards: list[str] | None, learners: lis
     if missing:
         raise ValueError(f"a cell needs a task, a safeguard and a learner: {', '.join(missing)} missing")
     return [
-        Cell("custom", task, safeguard, learner, tuple(range(STANDARD_SEEDS)), budget(task))
+        _standard(CUSTOM, task, safeguard, learner)
         for task in tasks or ()
         for safeguard in safeguards or ()
         for learner in learners or ()

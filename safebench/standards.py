@@ -1,0 +1,96 @@
+"""What a standard result must look like according to the installed code, and reproducing one."""
+
+import dataclasses
+from collections.abc import Iterator
+
+from safebench import certificate as certificates
+from safebench import result, suites
+from safebench.evaluate import STARTS
+from safebench.record import plain
+from safebench.result import Result, Run
+from safebench.run import prepare, run
+from safebench.submission import Standard
+from safebench.suites import Cell
+
+TOLERANCE = 1e-6
+"""Relative, on the first evaluations of a re-run: chaotic training amplifies the last bits later on."""
+
+FIRST = 3
+"""Evaluations that a re-run must reproduce to TOLERANCE."""
+
+
+def cell_of(found: Result) -> Cell:
+    """The standard cell a result claims to be.
+
+    Raises:
+        LookupError: if its suite, or that cell in it, is unknown.
+    """
+    if found.suite == suites.CUSTOM:
+        return suites.product([found.task.name], [found.safeguard.name], [found.learner.name])[0]
+    for cell in suites.cells(found.suite):
+        if cell.title == found.title:
+            return cell
+    raise LookupError(f"suite {found.suite!r} has no cell {found.title!r}")
+
+
+def standard_of(found: Result) -> Standard:
+    """The standard of the cell a result claims to be, for `submission.check`.
+
+    Raises:
+        LookupError: for an unknown task, safeguard, learner or suite.
+    """
+    cell = cell_of(found)
+    prepared = prepare(cell)
+    task = prepared.task
+    return Standard(
+        task=result.TaskRecord(task.name, task.version, task.horizon, task.control_period),
+        safeguard=result.SafeguardRecord(
+            cell.safeguard, prepared.safeguard_name, prepared.certified, as_json(prepared.safeguard_config)
+        ),
+        learner=result.LearnerRecord(cell.learner, as_json(prepared.learner_config)),
+        seeds=cell.seeds,
+        budget=cell.interactions,
+        episodes=STARTS,
+        precision=cell.precision,
+        physics=task.dynamics.physics,
+        certificates=frozenset({certificates.digest(task.certificate)}),
+    )
+
+
+def rerun(found: Result, seed: int) -> Iterator[str]:
+    """Train one seed of a result again; one line for everything that differs.
+
+    Safety must agree exactly in kind (a certified cell stays at zero); the first evaluations within
+    TOLERANCE on the same kind of machine.
+
+    Raises:
+        LookupError: if the result has no such seed. ValueError: if it is not standard.
+    """
+    if seed not in found.seeds:
+        raise LookupError(f"{found.title} has no seed {seed}; it has {', '.join(map(str, found.seeds))}")
+    if not found.settings.standard:
+        raise ValueError(f"{found.title}: only a result with standard settings can be run again")
+    again = run(dataclasses.replace(cell_of(found), seeds=(seed,)))
+    (new,) = again.runs
+    old = found.runs[found.seeds.index(seed)]
+    yield from _differences(old, new)
+
+
+def _differences(old: Run, new: Run) -> Iterator[str]:
+    for index in range(min(FIRST, len(old.curve.return_mean))):
+        before, after = old.curve.return_mean[index], new.curve.return_mean[index]
+        known = before is not None and after is not None
+        if (before is None) != (after is None) or (
+            known and abs(before - after) > TOLERANCE * max(1.0, abs(before))
+        ):
+            at = old.curve.interactions[index]
+            yield f"seed {old.seed}: return after {at} interactions was {before}, is {after} when run again"
+    for name in ("violations", "departures", "infeasible", "last_line"):
+        before, after = getattr(old.training, name), getattr(new.training, name)
+        if (before == 0) != (after == 0):
+            yield f"seed {old.seed}: training {name} were {before}, are {after} when run again"
+
+
+def as_json(config: object) -> dict:
+    """A config as it reads in a result file."""
+    return plain(dataclasses.asdict(config))
