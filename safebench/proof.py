@@ -93,9 +93,11 @@ def verify(
     constraints, disturbance, fingerprint: of the task, compared with the certificate's where given.
 
     Raises:
-        ValueError: if the certificate and the inclusion have different dimensions.
+        ValueError: if the certificate and the inclusion have different dimensions, or the set has no rows.
     """
     started = time.perf_counter()
+    if not (len(certificate.offsets) and len(certificate.base_offsets)):
+        raise ValueError("the certificate's set has no rows")
     if inclusion.action.shape != certificate.gain.T.shape:
         raise ValueError(
             f"the certificate has {certificate.gain.shape[1]} states and {len(certificate.gain)} actions, "

@@ -146,6 +146,8 @@ def synthesise(
         for coordinate, value in zip(block.translated, limit, strict=True):
             limits[list(translations).index(block.states[coordinate])] = value
         projected = _project(block, base, limit, progress)
+        if len(translations):  # room for the proof that every state has a reference
+            projected = projected._replace(offsets=projected.offsets * (1 - 1e-8))
         bases.append(_embed(base, block.states, n))
         sets.append(_embed(projected, block.states, n))
         notes.append(f"states {block.states}: {len(base.offsets)} base rows, {len(projected.offsets)} rows")
@@ -448,8 +450,7 @@ def _project(block: _Block, base: Polytope, limit, progress: Progress | None) ->
     except ValueError as error:
         raise SynthesisError(f"states {block.states}: {error}") from None
     radius = np.maximum(block.bounds.upper, -block.bounds.lower)
-    kept = prune(_normalised(projected), radius)
-    return Polytope(kept.normals, kept.offsets * (1 - 1e-8))  # room for the proof of completeness
+    return prune(_normalised(projected), radius)
 
 
 def _normalised(rows: Polytope) -> Polytope:
