@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -30,8 +31,8 @@ COLOURS = {
 SPARE_COLOURS = ("#E69F00", "#7F7F7F", "#8C564B", "#9467BD")
 MARKERS = ("o", "s", "^", "D", "v", "P")
 VARIANT_MARKERS = {"": "o", "regularised": "s", "passthrough": "^", "orthogonal": "D", "zonotopic": "v"}
-DASHES = {"": "solid", "regularised": (0, (1, 1)), "passthrough": (0, (5, 1, 1, 1))}
-STYLE = {
+DASHES: dict[str, str | tuple] = {"": "solid", "regularised": (0, (1, 1)), "passthrough": (0, (5, 1, 1, 1))}
+STYLE: Any = {
     "font.size": 8,
     "axes.titlesize": 8,
     "axes.labelsize": 8,
@@ -223,7 +224,7 @@ def save(figure: Figure, path: Path) -> list[Path]:
         # No creation date: the same results give the same files.
         metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(suffix)
         with matplotlib.rc_context(STYLE):
-            figure.savefig(target, dpi=300, bbox_inches="tight", metadata=metadata)
+            figure.savefig(target, dpi=300, metadata=metadata)
         written.append(target)
     return written
 
@@ -234,7 +235,7 @@ def _panels(names: Iterable[tuple[str, str]], across: str, up: str) -> tuple[Fig
     columns = min(len(names), 3)
     rows = -(-len(names) // columns)
     width = COLUMN_WIDTH if columns == 1 else PAGE_WIDTH
-    figure = Figure(figsize=(width, 1.75 * rows + 0.55), layout="constrained")
+    figure = Figure(figsize=(width, 1.75 * rows + 0.35), layout="constrained")
     axes = [figure.add_subplot(rows, columns, index + 1) for index in range(len(names))]
     for index, (axis, (task, learner)) in enumerate(zip(axes, names, strict=True)):
         axis.set_title(f"{task}, {learner}")
@@ -261,10 +262,12 @@ def _curve(axis: Axes, cell: Result) -> None:
 
 def _readable_returns(axis: Axes, cells: Sequence[Result]) -> None:
     """A logarithmic axis where the first returns dwarf the last ones."""
-    firsts = [run.curve.return_mean[0] for cell in cells for run in cell.runs]
-    lasts = [run.curve.return_mean[-1] for cell in cells for run in cell.runs]
-    firsts = [abs(value) for value in firsts if value is not None]
-    lasts = [abs(value) for value in lasts if value is not None]
+
+    def sizes(point: int) -> list[float]:
+        values = [run.curve.return_mean[point] for cell in cells for run in cell.runs]
+        return [abs(value) for value in values if value is not None]
+
+    firsts, lasts = sizes(0), sizes(-1)
     if firsts and lasts and max(firsts) > 20 * max(np.median(lasts), 1e-9):
         # Linear near zero, where the finals are told apart, logarithmic far from it, smooth between.
         linear = max(float(np.median(lasts)), 1e-9)
@@ -274,14 +277,24 @@ def _readable_returns(axis: Axes, cells: Sequence[Result]) -> None:
         axis.yaxis.set_major_formatter(matplotlib.ticker.FuncFormatter(lambda value, _: f"{value:,.0f}"))
 
 
-def _legend(figure: Figure, axes: Sequence[Axes], columns: int | None = None) -> None:
-    entries = {}
+def _legend(figure: Figure, axes: Sequence[Axes]) -> None:
+    entries: dict[str, Any] = {}
     for axis in axes:
         for handle, label in zip(*axis.get_legend_handles_labels(), strict=True):
             entries.setdefault(label, handle)
-    if columns is None:
-        columns = 2 if len(axes) == 1 else 4
-    labels = sorted(entries, key=lambda name: (not name.startswith("none"), name))
+    if not entries:
+        return
+    labels = sorted(entries, key=lambda name: (name != "none", name))
+    inches = 0.055 * max(map(len, labels)) + 0.4  # of one entry, in the legend's font size
+    columns = max(1, min(len(labels), int(figure.get_size_inches()[0] / inches)))
+    rows = -(-len(labels) // columns)
+    figure.set_figheight(figure.get_figheight() + 0.15 * rows)  # panels keep their size
     figure.legend(
-        [entries[label] for label in labels], labels, loc="outside lower center", ncols=columns, frameon=False
+        [entries[label] for label in labels],
+        labels,
+        loc="outside lower center",
+        ncols=columns,
+        frameon=False,
+        handlelength=2.2,
+        columnspacing=1.2,
     )

@@ -50,7 +50,7 @@ def build(kind: Any, value: Any, where: str = "") -> Any:
 
 
 def _build(kind: Any, value: Any, where: str, rules: dict) -> Any:
-    if dataclasses.is_dataclass(kind):
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
         return _build_record(kind, value, where)
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin in (types.UnionType, typing.Union):
@@ -90,7 +90,7 @@ def _build_record(kind: type, value: Any, where: str) -> Any:
     return kind(**built)
 
 
-def _build_scalar(kind: type, value: Any, where: str, rules: dict) -> Any:
+def _build_scalar(kind: Any, value: Any, where: str, rules: dict) -> Any:
     if kind is float and type(value) is int and abs(value) < 2**53:
         value = float(value)
     if type(value) is not kind:

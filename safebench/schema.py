@@ -29,7 +29,7 @@ def json_schema(kind: Any = Result) -> dict[str, Any]:
 
 
 def _schema(kind: Any, rules: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
-    if dataclasses.is_dataclass(kind):
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
         name = kind.__name__
         if name not in definitions:
             definitions[name] = {}  # reserves the place in the order of first use

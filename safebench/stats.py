@@ -86,9 +86,10 @@ def iqm_interval(
 
 def _interval(values: Float[np.ndarray, " resamples"], confidence: float) -> tuple[float, float]:
     tail = (1 - confidence) / 2
-    # Interpolating between two resamples fails where one of them is -infinity: then take the lower.
-    method = "linear" if np.isfinite(values).all() else "lower"
-    low, high = np.quantile(values, [tail, 1 - tail], method=method)
+    if np.isfinite(values).all():
+        low, high = np.quantile(values, [tail, 1 - tail])
+    else:  # interpolating between two resamples fails where one of them is -infinity: take the lower
+        low, high = np.quantile(values, [tail, 1 - tail], method="lower")
     return float(low), float(high)
 
 
@@ -109,7 +110,7 @@ def profile_interval(
 ) -> tuple[Float[np.ndarray, " thresholds"], Float[np.ndarray, " thresholds"]]:
     """The pointwise stratified bootstrap interval (low, high) of the performance profile."""
     rng = np.random.default_rng(seed)
-    shares = 0.0
+    shares = np.zeros((resamples, len(thresholds)))
     for runs in map(np.asarray, tasks):
         above = runs[:, None] > np.asarray(thresholds)
         # A resample's share only depends on how often it drew each run.

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -60,9 +61,8 @@ def row(result: Result) -> Row:
     has_reference = result.runs[0].curve.reference_return is not None
     reference = stats.iqm_interval([final.reference_return for final in finals]) if has_reference else None
     reached = [final.interactions_to_95 for final in finals if final.interactions_to_95 is not None]
-    return Row(
-        result, returns, reference, float(stats.iqm(reached)) if reached else None, everything_counted(result)
-    )
+    typical = float(stats.iqm(np.array(reached))) if reached else None
+    return Row(result, returns, reference, typical, everything_counted(result))
 
 
 def everything_counted(result: Result) -> Counters:
