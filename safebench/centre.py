@@ -76,7 +76,7 @@ def chebyshev(a: Float[Array, " m"], actions: ActionSet) -> Float[Array, " m"]:
 
     The linear program max r subject to A x + |A_i| r <= b is solved as the projection of the high
     point (certified centre, HEIGHT) onto its feasible polytope (exact regularisation, Mangasarian
-    and Meyer 1979); should HEIGHT not suffice, the radius is short by at most m 2 / HEIGHT.
+    and Meyer 1979); should HEIGHT not suffice, the radius is short by at most 4 m / HEIGHT.
     """
     del a
     if actions.centre.shape[0] == 1:
@@ -89,7 +89,7 @@ def zonotopic(a: Float[Array, " m"], actions: ActionSet) -> Float[Array, " m"]:
     """The centre of the largest zonotope in the set, by the sum of its generators' lengths.
 
     Generator directions: the axes, and with two inputs the diagonals as well. The linear program
-    max sum(s) subject to A x + |A G| s <= b, s >= 0 is solved as in `chebyshev`.
+    max sum(s) subject to A x + |A G| s <= b, s >= 0 is solved as in `chebyshev`, to the same accuracy.
     """
     del a
     m = actions.centre.shape[0]

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from safebench.action_set import ActionSet, slacks, tighten
 
@@ -21,6 +21,7 @@ class Ray(NamedTuple):
     direction: end - start.
     safe: gauge of `direction` in the action set, gamma_S = |v| / lambda_S.
     box: gauge of `direction` in the box, gamma_A = |v| / lambda_A, at most 1.
+    moving: whether the direction is long enough to have gauges whose quotients are numbers.
     """
 
     start: Float[Array, " m"]
@@ -28,6 +29,7 @@ class Ray(NamedTuple):
     direction: Float[Array, " m"]
     safe: Float[Array, ""]
     box: Float[Array, ""]
+    moving: Bool[Array, ""]
 
 
 def cast(a: Float[Array, " m"], actions: ActionSet, centre: Float[Array, " m"]) -> Ray:
@@ -46,7 +48,13 @@ def cast(a: Float[Array, " m"], actions: ActionSet, centre: Float[Array, " m"]) 
     outside = box > 1
     pull = jnp.where(outside, 1.0 / jnp.where(outside, box, 1.0), 1.0)
     end = jnp.where(outside, centre + pull * direction, a)
-    return Ray(centre, end, pull * direction, pull * safe, jnp.where(outside, 1.0, box))
+    moving = box > _nothing(box.dtype)
+    return Ray(centre, end, pull * direction, pull * safe, jnp.where(outside, 1.0, box), moving)
+
+
+def _nothing(dtype) -> float:
+    """Gauges and slacks below this are treated as zero: the fourth power of eps is still a number."""
+    return jnp.finfo(dtype).eps ** 2
 
 
 def _rates(normals: Float[Array, "rows m"], direction: Float[Array, " m"]) -> Float[Array, " rows"]:
@@ -55,7 +63,7 @@ def _rates(normals: Float[Array, "rows m"], direction: Float[Array, " m"]) -> Fl
 
 def _ratio(rates: Array, room: Array) -> Array:
     """rates / room; a row without room is infinitely near (a large finite number) if the ray meets it."""
-    none = jnp.finfo(rates.dtype).eps ** 2
+    none = _nothing(rates.dtype)
     open_rows = room > none
     ratios = rates / jnp.where(open_rows, room, 1.0)
     return jnp.where(open_rows, ratios, jnp.where(rates > 0, 1 / none, 0.0))

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from safebench.action_set import ActionSet, contains, slacks
+from safebench.action_set import ActionSet, contains, slacks, with_box
 
 Gradient = Literal["exact", "passthrough"]
 
@@ -104,10 +104,10 @@ def guard(
 
 def _or_bare_box(actions: ActionSet, feasible, centre) -> ActionSet:
     rows, m = actions.normals.shape
-    box_row = jnp.arange(rows) >= rows - 2 * m
+    bare = with_box(jnp.zeros((rows - 2 * m, m), centre.dtype), jnp.ones(rows - 2 * m, centre.dtype), centre)
     return ActionSet(
-        jnp.where(feasible | box_row[:, None], actions.normals, 0.0),
-        jnp.where(feasible | box_row, actions.offsets, 1.0),
+        jnp.where(feasible, actions.normals, bare.normals),
+        jnp.where(feasible, actions.offsets, bare.offsets),
         centre,
         None if actions.barrier is None else jnp.where(feasible, actions.barrier, 0.0),
     )

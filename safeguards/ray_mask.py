@@ -43,8 +43,7 @@ def make(config: Config = Config()) -> Safeguard:
 
     def mask(a: Float[Array, " m"], actions: ActionSet) -> Float[Array, " m"]:
         r = ray.cast(a, actions, find_centre(a, actions))
-        moving = r.safe > 0
-        scale = jnp.where(moving, r.box / jnp.where(moving, r.safe, 1.0), 1.0)
+        scale = jnp.where(r.moving, r.box / jnp.where(r.moving, r.safe, 1.0), 1.0)
         return jnp.where(scale == 1.0, r.end, r.start + scale * r.direction)
 
     def apply(a: Float[Array, " m"], actions: ActionSet) -> Guarded:

@@ -1,8 +1,8 @@
 """Ray mask, hyperbolic: like the linear one, but actions near the centre hardly move.
 
 a_s = c + v tanh(gamma_S) / (gamma_S tanh(gamma_S / gamma_A)) with v = a - c and the gauges of action
-set and box around c. Along a ray the derivative is sech^2(gamma_S) / tanh(gamma_S / gamma_A): never
-zero, largest near the centre.
+set and box around c. Along a ray the derivative is sech^2(gamma_S) / tanh(gamma_S / gamma_A):
+positive, and largest near the centre.
 """
 
 from dataclasses import dataclass
@@ -43,10 +43,9 @@ def make(config: Config = Config()) -> Safeguard:
 
     def mask(a: Float[Array, " m"], actions: ActionSet) -> Float[Array, " m"]:
         r = ray.cast(a, actions, find_centre(a, actions))
-        moving = r.safe > 0
-        gauge = jnp.where(moving, r.safe, 1.0)
-        reach = jnp.where(moving, gauge / jnp.where(moving, r.box, 1.0), 1.0)  # lambda_A / lambda_S >= 1
-        scale = jnp.where(moving, _tanh_ratio(gauge) / jnp.tanh(reach), 1.0)
+        gauge = jnp.where(r.moving, r.safe, 1.0)
+        reach = gauge / jnp.where(r.moving, r.box, 1.0)  # lambda_A / lambda_S >= 1
+        scale = jnp.where(r.moving, _tanh_ratio(gauge) / jnp.tanh(reach), 1.0)
         return r.start + scale * r.direction
 
     def apply(a: Float[Array, " m"], actions: ActionSet) -> Guarded:

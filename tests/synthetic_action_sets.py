@@ -11,7 +11,9 @@ QUADROTOR = (172, 2)
 ARM = (60, 7)
 
 
-def random_sets(seed: int, count: int, rows: int, m: int, dtype=np.float64) -> ActionSet:
+def random_sets(
+    seed: int, count: int, rows: int, m: int, dtype=np.float64, repeats: bool = True
+) -> ActionSet:
     """`count` sets of `rows` random rows and the box, each with a strictly interior centre.
 
     Row lengths spread over six decades, every eighth row is independent of the action, and every
@@ -22,11 +24,9 @@ def random_sets(seed: int, count: int, rows: int, m: int, dtype=np.float64) -> A
     normals = rng.normal(size=(count, rows, m))
     normals /= np.linalg.norm(normals, axis=-1, keepdims=True)
     room = rng.uniform(0.02, 1.5, (count, rows))
-    repeated = slice(4, None, 5)
-    normals[:, repeated], room[:, repeated] = (
-        np.roll(normals, 1, axis=1)[:, repeated],
-        np.roll(room, 1, axis=1)[:, repeated],
-    )
+    repeated, shifted = slice(4, None, 5), (np.roll(part, 1, axis=1) for part in (normals, room))
+    if repeats:
+        normals[:, repeated], room[:, repeated] = (part[:, repeated] for part in shifted)
     lengths = 10 ** rng.uniform(-3, 3, (count, rows))
     normals[:, 7::8] = 0.0
     normals, room = normals * lengths[..., None], room * lengths
