@@ -248,25 +248,56 @@ def gradients(outputs: Sequence[Number], variables: Sequence[Expression]) -> lis
 
 
 def _differential(node: Expression, known: dict) -> dict[Expression, Number]:
-    x, y = (*node.arguments, 0.0)[:2]
-    dx, dy = (known[z] if isinstance(z, Expression) else {} for z in (x, y))
-    if node.operation == "add":
-        partial_x, partial_y = 1.0, 1.0
-    elif node.operation == "sub":
-        partial_x, partial_y = 1.0, -1.0
-    elif node.operation == "mul":
-        partial_x, partial_y = y, x
-    elif node.operation == "div":
-        partial_x, partial_y = 1.0 / y, -node / y
-    elif node.operation == "neg":
-        partial_x, partial_y = -1.0, 0.0
-    elif node.operation == "sin":
-        partial_x, partial_y = cosine(x), 0.0
-    else:
-        partial_x, partial_y = -sine(x), 0.0
-    result = {}
-    for variable in dx | dy:
-        total = partial_x * dx.get(variable, 0.0) + partial_y * dy.get(variable, 0.0)
+    parts = [
+        (partial, known[argument])
+        for argument, partial in zip(node.arguments, _partials(node), strict=True)
+        if isinstance(argument, Expression)
+    ]
+    result: dict[Expression, Number] = {}
+    for variable in dict.fromkeys(name for _, inner in parts for name in inner):
+        total = sum(partial * inner[variable] for partial, inner in parts if variable in inner)
         if isinstance(total, Expression) or total != 0.0:
             result[variable] = total
     return result
+
+
+def _partials(node: Expression) -> tuple[Number, ...]:
+    """The derivative of a node by each of its arguments."""
+    x, y = (*node.arguments, None)[:2]
+    if node.operation == "add":
+        return 1.0, 1.0
+    if node.operation == "sub":
+        return 1.0, -1.0
+    if node.operation == "mul":
+        return y, x
+    if node.operation == "div":
+        return 1.0 / y, -node / y
+    if node.operation == "neg":
+        return (-1.0,)
+    return (cosine(x),) if node.operation == "sin" else (-sine(x),)
+
+
+def adjoint(output: Expression, variables: Sequence[Expression]) -> list[Number]:
+    """The gradient of one output by `variables`, as expressions of the same graph (reverse mode)."""
+    order: list[Expression] = []
+    seen: set[Expression] = set()
+    pending = [output]
+    while pending:
+        node = pending[-1]
+        missing = [x for x in node.arguments if isinstance(x, Expression) and x not in seen]
+        if missing and node not in seen:
+            pending.extend(missing)
+            continue
+        pending.pop()
+        if node not in seen:
+            seen.add(node)
+            order.append(node)
+    totals: dict[Expression, Number] = {output: 1.0}
+    for node in reversed(order):
+        if node.operation == "input":
+            continue
+        weight = totals.get(node, 0.0)
+        for argument, partial in zip(node.arguments, _partials(node), strict=True):
+            if isinstance(argument, Expression):
+                totals[argument] = totals.get(argument, 0.0) + weight * partial
+    return [totals.get(variable, 0.0) for variable in variables]

@@ -1,18 +1,14 @@
 """Rigid-body dynamics compiled from an MJCF: straight-line code for the accelerations of a joint tree.
 
-The recursive Newton-Euler algorithm gives the forces that a motion needs, the composite-rigid-body
-algorithm the inertia matrix, and its L^T D L factors (sparse along the tree) the accelerations
-(Featherstone, Rigid Body Dynamics Algorithms, 2008, chapters 5, 6 and 8). They run once, in Python,
-over scalar expressions, for any contact-free tree of hinge and slide joints; what comes out has no
-zeros, no ones and no matrices, and runs on floats, JAX arrays and intervals alike.
-
-Each joint carries one link. Its frame has the joint axis as z: a hinge turns about it, a slide moves
-along it. Vectors are written in the frame of their link, moments taken about its origin.
+The recursions run once, in Python, over scalar expressions, for any contact-free tree of hinge and
+slide joints; what comes out has no zeros, no ones and no matrices, and runs on floats, JAX arrays
+and intervals alike. Proofs and the fast physics read the same code.
 """
 
 from collections.abc import Callable
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import mujoco
 import numpy as np
@@ -21,39 +17,22 @@ from jaxtyping import Array, Float
 from safebench import remainder
 from safebench.action_set import Affine
 from safebench.dynamics import check_affine
-from safebench.expression import Graph, Number, cosine, gradients, program, run, sine
+from safebench.expression import Graph, Program, adjoint, gradients, program, run
 from safebench.inclusion import Inclusion
+from safebench.joint_tree import Pose, links_of, rotation_of, snap
 from safebench.polytope import Box
-
-Vector = list[Number]
-
-
-class Link(NamedTuple):
-    """What moves with one joint, in its own frame, and how that frame hangs on its parent's.
-
-        parent: index of the parent link, -1 for the world. rotation, position: the frame at zero joint
-        displacement, in the parent's frame. mass [kg], first_moment = mass * centre [kg m], inertia about
-        the origin [kg m^2]. heavy_mass, heavy_moment: the part of mass and first moment that gravity acts on,
-    less than all of it where a body has gravity compensation.
-    """
-
-    parent: int
-    hinge: bool
-    rotation: Float[np.ndarray, "3 3"]
-    position: Float[np.ndarray, "3"]
-    mass: float
-    first_moment: Float[np.ndarray, "3"]
-    inertia: Float[np.ndarray, "3 3"]
-    heavy_mass: float
-    heavy_moment: Float[np.ndarray, "3"]
-
-
-class Pose(NamedTuple):
-    """A body's frame, fixed to a link: x_link = position + rotation @ x_body."""
-
-    link: int
-    rotation: Float[np.ndarray, "3 3"]
-    position: Float[np.ndarray, "3"]
+from safebench.recursions import (
+    Tree,
+    Vector,
+    factor,
+    floats,
+    inertia_matrix,
+    inverse_dynamics,
+    plus,
+    solve,
+    tree_of,
+    weights,
+)
 
 
 def check_supported(model: mujoco.MjModel) -> None:
@@ -99,302 +78,8 @@ def check_supported(model: mujoco.MjModel) -> None:
         raise ValueError("cannot compile the model's dynamics: " + "; ".join(problems))
 
 
-def _rotation(quaternion) -> Float[np.ndarray, "3 3"]:
-    w, *u = quaternion / np.linalg.norm(quaternion)
-    u = np.array(u)
-    matrix = (w * w - u @ u) * np.eye(3) + 2 * np.outer(u, u) + 2 * w * np.cross(np.eye(3), u)
-    return _snap(matrix)
-
-
-def _snap(values):
-    """Round-off next to 0 and +-1 removed: quarter turns become exact."""
-    near = np.round(values)
-    return np.where(np.abs(values - near) < 1e-14, near, values)
-
-
-def _frame_along(axis) -> Float[np.ndarray, "3 3"]:
-    """A rotation whose third column is `axis`, with as many zeros as possible."""
-    axis = _snap(axis / np.linalg.norm(axis))
-    largest = int(np.argmax(np.abs(axis)))
-    if abs(axis[largest]) == 1.0:
-        second = np.eye(3)[(largest + 2) % 3]
-    else:
-        second = np.cross(axis, np.eye(3)[2])
-        second /= np.linalg.norm(second)
-    return _snap(np.column_stack([np.cross(second, axis), second, axis]))
-
-
-def links_of(model: mujoco.MjModel) -> tuple[list[Link], list[Pose]]:
-    """The tree of links, one per joint in the order of qpos, and the pose of every body."""
-    links: list[Link] = []
-    poses = [Pose(-1, np.eye(3), np.zeros(3))]
-    for body in range(1, model.nbody):
-        link, rotation, position = poses[model.body_parentid[body]]
-        position = position + rotation @ model.body_pos[body]
-        rotation = _snap(rotation @ _rotation(model.body_quat[body]))
-        for joint in range(
-            model.body_jntadr[body], model.body_jntadr[body] + max(model.body_jntnum[body], 0)
-        ):
-            hinge = bool(model.jnt_type[joint] == mujoco.mjtJoint.mjJNT_HINGE)
-            anchor = model.jnt_pos[joint] if hinge else np.zeros(3)
-            frame = _frame_along(rotation @ model.jnt_axis[joint])
-            origin = position + rotation @ anchor
-            links.append(
-                Link(link, hinge, frame, origin, 0.0, np.zeros(3), np.zeros((3, 3)), 0.0, np.zeros(3))
-            )
-            link, rotation = len(links) - 1, _snap(frame.T @ rotation)
-            position = -rotation @ anchor
-        poses.append(Pose(link, rotation, position))
-        if link >= 0:
-            links[link] = _attach(links[link], model, body, rotation, position)
-    return links, poses
-
-
-def _attach(link: Link, model: mujoco.MjModel, body: int, rotation, position) -> Link:
-    mass = float(model.body_mass[body])
-    centre = position + rotation @ model.body_ipos[body]
-    principal = _snap(rotation @ _rotation(model.body_iquat[body]))
-    inertia = principal @ np.diag(model.body_inertia[body]) @ principal.T
-    inertia += mass * (centre @ centre * np.eye(3) - np.outer(centre, centre))
-    heavy = mass * (1.0 - float(model.body_gravcomp[body]))
-    return link._replace(
-        mass=link.mass + mass,
-        first_moment=link.first_moment + mass * centre,
-        inertia=link.inertia + inertia,
-        heavy_mass=link.heavy_mass + heavy,
-        heavy_moment=link.heavy_moment + heavy * centre,
-    )
-
-
-# ---------------------------------------------------------------- vectors of expressions
-
-
-def _times(matrix, vector) -> Vector:
-    result = []
-    for row in matrix:
-        total: Number = 0.0
-        for entry, x in zip(row, vector, strict=True):
-            total = total + float(entry) * x
-        result.append(total)
-    return result
-
-
-def _plus(x, y) -> Vector:
-    return [a + b for a, b in zip(x, y, strict=True)]
-
-
-def _cross(x, y) -> Vector:
-    return [x[1] * y[2] - x[2] * y[1], x[2] * y[0] - x[0] * y[2], x[0] * y[1] - x[1] * y[0]]
-
-
-def _floats(array) -> list:
-    return np.asarray(array, float).tolist()
-
-
-class Tree(NamedTuple):
-    """The links with their joint displacements as expressions."""
-
-    links: list[Link]
-    sines: Vector
-    cosines: Vector
-    offsets: list[Vector]  # a link's origin in its parent's frame
-
-
-def _tree(links: list[Link], displacements: Vector) -> Tree:
-    sines, cosines, offsets = [], [], []
-    for link, q in zip(links, displacements, strict=True):
-        sines.append(sine(q) if link.hinge else 0.0)
-        cosines.append(cosine(q) if link.hinge else 1.0)
-        along = [float(axis) * q for axis in link.rotation[:, 2]]
-        offsets.append(_floats(link.position) if link.hinge else _plus(_floats(link.position), along))
-    return Tree(links, sines, cosines, offsets)
-
-
-def _down(tree: Tree, i: int, vector) -> Vector:
-    """From the parent's frame to the frame of link i."""
-    x, y, z = _times(tree.links[i].rotation.T, vector)
-    s, c = tree.sines[i], tree.cosines[i]
-    return [c * x + s * y, c * y - s * x, z]
-
-
-def _up(tree: Tree, i: int, vector) -> Vector:
-    """From the frame of link i to the parent's."""
-    x, y, z = vector
-    s, c = tree.sines[i], tree.cosines[i]
-    return _times(tree.links[i].rotation, [c * x - s * y, s * x + c * y, z])
-
-
-def _rates(turning: Vector, turning_rate: Vector) -> list[Vector]:
-    """The matrix K with acceleration at r = acceleration at the origin + K r."""
-    (x, y, z), (dx, dy, dz) = turning, turning_rate
-    xx, yy, zz, xy, xz, yz = x * x, y * y, z * z, x * y, x * z, y * z
-    return [[-(yy + zz), xy - dz, xz + dy], [xy + dz, -(xx + zz), yz - dx], [xz - dy, yz + dx, -(xx + yy)]]
-
-
-def _matvec(matrix: list[Vector], vector: Vector) -> Vector:
-    return [row[0] * vector[0] + row[1] * vector[1] + row[2] * vector[2] for row in matrix]
-
-
-def inverse_dynamics(
-    tree: Tree, velocities: Vector, accelerations: Vector, wrenches: dict[int, tuple[Vector, Vector]]
-) -> Vector:
-    """Joint forces that produce the accelerations without gravity (recursive Newton-Euler).
-
-    wrenches: force and moment applied from outside to a link, in its frame, about its origin.
-    """
-    links = tree.links
-    rest = [[0.0] * 3 for _ in range(3)]
-    world = ([0.0] * 3, [0.0] * 3, [0.0] * 3, rest)
-    motion: list[tuple] = []
-    forces: list[Vector] = []
-    moments: list[Vector] = []
-    for i, link in enumerate(links):
-        parent = motion[link.parent] if link.parent >= 0 else world
-        turning, turning_rate = _down(tree, i, parent[0]), _down(tree, i, parent[1])
-        linear = _down(tree, i, _plus(parent[2], _matvec(parent[3], tree.offsets[i])))
-        rate, growth = velocities[i], accelerations[i]
-        x, y, z = turning
-        if link.hinge:
-            turning = [x, y, z + rate]
-            turning_rate = _plus(turning_rate, [y * rate, -(x * rate), growth])
-        else:
-            linear = _plus(linear, [2.0 * (y * rate), -2.0 * (x * rate), growth])
-        rates = _rates(turning, turning_rate)
-        motion.append((turning, turning_rate, linear, rates))
-        moment_arm, inertia = _floats(link.first_moment), _floats(link.inertia)
-        force = _plus([link.mass * a for a in linear], _matvec(rates, moment_arm))
-        spin = _cross(turning, _matvec(inertia, turning))
-        moment = _plus(_plus(_matvec(inertia, turning_rate), spin), _cross(moment_arm, linear))
-        if i in wrenches:
-            force = [a - b for a, b in zip(force, wrenches[i][0], strict=True)]
-            moment = [a - b for a, b in zip(moment, wrenches[i][1], strict=True)]
-        forces.append(force)
-        moments.append(moment)
-    joint_forces: Vector = [0.0] * len(links)
-    for i in reversed(range(len(links))):
-        joint_forces[i] = moments[i][2] if links[i].hinge else forces[i][2]
-        parent_index = links[i].parent
-        if parent_index >= 0:
-            force = _up(tree, i, forces[i])
-            moment = _plus(_up(tree, i, moments[i]), _cross(tree.offsets[i], force))
-            forces[parent_index] = _plus(forces[parent_index], force)
-            moments[parent_index] = _plus(moments[parent_index], moment)
-    return joint_forces
-
-
-def weights(tree: Tree, gravity) -> Vector:
-    """Joint forces by gravity. Each subtree's weight acts as a whole: nothing rotates down and up again."""
-    links = tree.links
-    masses = [link.heavy_mass for link in links]
-    arms: list[Vector] = [_floats(link.heavy_moment) for link in links]
-    for i in reversed(range(len(links))):
-        parent = links[i].parent
-        if parent >= 0:
-            arm = _up(tree, i, arms[i])
-            arms[parent] = _plus(
-                arms[parent], [h + masses[i] * x for h, x in zip(arm, tree.offsets[i], strict=True)]
-            )
-            masses[parent] += masses[i]
-    falls: list[Vector] = []
-    forces: Vector = []
-    for i, link in enumerate(links):
-        falls.append(_down(tree, i, falls[link.parent] if link.parent >= 0 else list(gravity)))
-        forces.append(_cross(arms[i], falls[i])[2] if link.hinge else masses[i] * falls[i][2])
-    return forces
-
-
-def inertia_matrix(tree: Tree, armature) -> list[Vector]:
-    """The joint-space inertia, lower triangle (composite-rigid-body algorithm)."""
-    links, count = tree.links, len(tree.links)
-    masses: Vector = [link.mass for link in links]
-    first_moments = [_floats(link.first_moment) for link in links]
-    inertias = [_floats(link.inertia) for link in links]
-    for i in reversed(range(count)):
-        parent = links[i].parent
-        if parent >= 0:
-            inertia, arm = _inertia_in_parent(tree, i, masses[i], first_moments[i], inertias[i])
-            masses[parent] = masses[parent] + masses[i]
-            first_moments[parent] = _plus(first_moments[parent], arm)
-            inertias[parent] = [_plus(a, b) for a, b in zip(inertias[parent], inertia, strict=True)]
-    matrix: list[Vector] = [[0.0] * count for _ in range(count)]
-    for i in range(count):
-        arm, inertia = first_moments[i], inertias[i]
-        if links[i].hinge:
-            force, moment = [-arm[1], arm[0], 0.0], [inertia[0][2], inertia[1][2], inertia[2][2]]
-        else:
-            force, moment = [0.0, 0.0, masses[i]], [arm[1], -arm[0], 0.0]
-        j = i
-        while j >= 0:
-            matrix[i][j] = moment[2] if links[j].hinge else force[2]
-            force = _up(tree, j, force)
-            moment = _plus(_up(tree, j, moment), _cross(tree.offsets[j], force))
-            j = links[j].parent
-        matrix[i][i] = matrix[i][i] + float(armature[i])
-    return matrix
-
-
-def _inertia_in_parent(tree: Tree, i: int, mass: Number, arm: Vector, inertia: list[Vector]):
-    """Inertia and first moment of link i in its parent's frame and about its parent's origin."""
-    s, c = tree.sines[i], tree.cosines[i]
-    (xx, xy, xz), (_, yy, yz), (_, _, zz) = inertia
-    # R diag R^T about z, written so that it vanishes where xx = yy and xy = 0.
-    u = c * (xx - yy) - 2.0 * (s * xy)
-    shift = c * u
-    turned = [
-        [yy + shift, xy + s * u, c * xz - s * yz],
-        [xy + s * u, xx - shift, s * xz + c * yz],
-        [c * xz - s * yz, s * xz + c * yz, zz],
-    ]
-    rotation = _floats(tree.links[i].rotation)
-    half = [_times(rotation, column) for column in zip(*turned, strict=True)]  # rows: columns of B I
-    full = [_times(rotation, row) for row in zip(*half, strict=True)]
-    arm = _up(tree, i, arm)
-    r = tree.offsets[i]
-    # Parallel axes, with the first moment h and the offset r: 2 h.r + m r.r on the diagonal.
-    double = [2.0 * h + mass * x for h, x in zip(arm, r, strict=True)]
-    squares = [d * x for d, x in zip(double, r, strict=True)]
-    result = []
-    for a in range(3):
-        row = []
-        for b in range(3):
-            if a == b:
-                row.append(full[a][a] + (squares[(a + 1) % 3] + squares[(a + 2) % 3]))
-            else:
-                row.append(full[a][b] - (arm[a] * r[b] + (arm[b] + mass * r[b]) * r[a]))
-        result.append(row)
-    return result, [h + mass * x for h, x in zip(arm, r, strict=True)]
-
-
-def factor(matrix: list[Vector]) -> tuple[list[Vector], Vector]:
-    """M = L^T D L with unit lower triangular L as sparse as the tree; returns L and 1 / D."""
-    count = len(matrix)
-    work = [row[:] for row in matrix]
-    inverses: Vector = [0.0] * count
-    for k in reversed(range(count)):
-        inverses[k] = 1.0 / work[k][k]
-        for i in reversed(range(k)):
-            ratio = work[k][i] * inverses[k]
-            for j in range(i + 1):
-                work[i][j] = work[i][j] - ratio * work[k][j]
-            work[k][i] = ratio
-    return work, inverses
-
-
-def solve(lower: list[Vector], inverses: Vector, right: Vector) -> Vector:
-    """M^-1 right from the factors."""
-    x = list(right)
-    count = len(x)
-    for i in reversed(range(count)):
-        for j in range(i):
-            x[j] = x[j] - lower[i][j] * x[i]
-    x = [a * b for a, b in zip(x, inverses, strict=True)]
-    for i in range(count):
-        for j in range(i):
-            x[i] = x[i] - lower[i][j] * x[j]
-    return x
-
-
-# ---------------------------------------------------------------- a model's accelerations
+LONG = 300  # operations from which code is run in blocks and has its own reverse-mode rule
+BLOCK = 100  # operations
 
 
 class Accelerations(NamedTuple):
@@ -418,14 +103,24 @@ def accelerations_of(model: mujoco.MjModel) -> Accelerations:
 
 
 def _accelerations(model: mujoco.MjModel, q: Vector, v: Vector, a: Vector) -> Vector:
-    links, poses = links_of(model)
-    tree = _tree(links, [x - float(zero) for x, zero in zip(q, model.qpos0, strict=True)])
+    tree = _tree(model, q)
+    forces = _imbalance(model, tree, q, v, a, [0.0] * model.nv)
+    return solve(*factor(inertia_matrix(tree, model.dof_armature)), forces)
+
+
+def _tree(model: mujoco.MjModel, q: Vector) -> Tree:
+    links, _ = links_of(model)
+    return tree_of(links, [x - float(zero) for x, zero in zip(q, model.qpos0, strict=True)])
+
+
+def _imbalance(model, tree: Tree, q: Vector, v: Vector, a: Vector, accelerations: Vector) -> Vector:
+    """Joint forces that act, less those that the accelerations need (rotor inertias left out)."""
+    _, poses = links_of(model)
     applied, wrenches = _applied(model, poses, q, v, a)
-    gravity = [0.0] * 3 if _disabled(model, "GRAVITY") else _floats(model.opt.gravity)
-    applied = _plus(applied, weights(tree, gravity))
-    required = inverse_dynamics(tree, v, [0.0] * model.nv, wrenches)
-    lower, inverses = factor(inertia_matrix(tree, model.dof_armature))
-    return solve(lower, inverses, [x - y for x, y in zip(applied, required, strict=True)])
+    gravity = [0.0] * 3 if _disabled(model, "GRAVITY") else floats(model.opt.gravity)
+    applied = plus(applied, weights(tree, gravity))
+    required = inverse_dynamics(tree, v, accelerations, wrenches)
+    return [x - y for x, y in zip(applied, required, strict=True)]
 
 
 def _disabled(model: mujoco.MjModel, name: str) -> bool:
@@ -445,7 +140,7 @@ def _applied(model, poses: list[Pose], q: Vector, v: Vector, a: Vector):
         return forces, wrenches
     for k in range(model.nu):
         target, gear = model.actuator_trnid[k, 0], model.actuator_gear[k]
-        gain, bias = _floats(model.actuator_gainprm[k]), _floats(model.actuator_biasprm[k])
+        gain, bias = floats(model.actuator_gainprm[k]), floats(model.actuator_biasprm[k])
         if model.actuator_gaintype[k] == mujoco.mjtGain.mjGAIN_FIXED:
             gain[1] = gain[2] = 0.0
         if model.actuator_biastype[k] == mujoco.mjtBias.mjBIAS_NONE:
@@ -455,8 +150,8 @@ def _applied(model, poses: list[Pose], q: Vector, v: Vector, a: Vector):
             link, force, moment = _site_wrench(model, poses, target, gear)
             if link >= 0:
                 before = wrenches.get(link, ([0.0] * 3, [0.0] * 3))
-                new = [[x * push for x in _floats(part)] for part in (force, moment)]
-                wrenches[link] = (_plus(before[0], new[0]), _plus(before[1], new[1]))
+                new = [[x * push for x in floats(part)] for part in (force, moment)]
+                wrenches[link] = (plus(before[0], new[0]), plus(before[1], new[1]))
         else:
             ratio = float(gear[0])
             length, rate = ratio * q[target], ratio * v[target]
@@ -469,7 +164,7 @@ def _applied(model, poses: list[Pose], q: Vector, v: Vector, a: Vector):
 def _site_wrench(model, poses: list[Pose], site: int, gear):
     """Link, force and moment about its origin, per unit actuator force."""
     pose = poses[model.site_bodyid[site]]
-    rotation = _snap(pose.rotation @ _rotation(model.site_quat[site]))
+    rotation = snap(pose.rotation @ rotation_of(model.site_quat[site]))
     point = pose.position + pose.rotation @ model.site_pos[site]
     force = rotation @ gear[:3]
     return pose.link, force, rotation @ gear[3:] + np.cross(point, force)
@@ -480,20 +175,87 @@ def compiled_step(
 ) -> Callable[[Array, Array, Array], Array]:
     """The control step of `dynamics.mjx_step` from compiled dynamics: same arguments, same meaning.
 
+    Long code (LONG operations or more) has its own reverse-mode rule and no forward-mode one.
+
     Raises:
         ValueError: if the model is not covered, naming every reason.
     """
-    graph, outputs = accelerations_of(model)
-    code = program(graph, outputs)
+    code = program(*accelerations_of(model))
     dt, nq = model.opt.timestep, model.nq
+    accelerate = _reversible(model, code) if len(code.operations) >= LONG else _direct(code)
 
     def step(x: Float[Array, " n"], a: Float[Array, " m"], w: Float[Array, " q"]) -> Float[Array, " n"]:
-        acceleration = _stack(run(code, [*x, *a], jnp.sin, jnp.cos), x.dtype)
-        acceleration = acceleration + jnp.asarray(disturbance_input, x.dtype) @ w
+        acceleration = accelerate(x, a) + jnp.asarray(disturbance_input, x.dtype) @ w
         v = x[nq:] + dt * acceleration
         return jnp.concatenate([x[:nq] + dt * v, v])
 
     return step
+
+
+def _direct(code: Program) -> Callable[[Array, Array], Array]:
+    return lambda x, a: _stack(run(code, [*x, *a], jnp.sin, jnp.cos), x.dtype)
+
+
+def _reversible(model: mujoco.MjModel, code: Program) -> Callable[[Array, Array], Array]:
+    """Accelerations with a reverse-mode rule that never differentiates the inertia matrix.
+
+    M(q) acc = f(q, v, a) - ID(q, v, acc) holds identically, so a cotangent c of acc pulls back to the
+    gradient of lambda . (f - ID) by (q, v, a), with acc held and lambda = M^-1 c.
+    """
+    n, m = model.nv, model.nu
+    graph = Graph()
+    q, cotangent = ([graph.input() for _ in range(n)] for _ in range(2))
+    inertia = inertia_matrix(_tree(model, q), model.dof_armature)
+    solve_code = program(graph, solve(*factor(inertia), cotangent))
+    graph = Graph()
+    q, v, a, held, multiplier = ([graph.input() for _ in range(count)] for count in (n, n, m, n, n))
+    forces = _imbalance(model, _tree(model, q), q, v, a, held)
+    power = sum(x * y for x, y in zip(multiplier, forces, strict=True))
+    pull_code = program(graph, adjoint(power, [*q, *v, *a]))
+
+    @jax.custom_vjp
+    def accelerate(x, a):
+        return _stack(_run_in_blocks(code, [*x, *a]), x.dtype)
+
+    def forward(x, a):
+        acceleration = accelerate(x, a)
+        return acceleration, (x, a, acceleration)
+
+    def backward(saved, cotangent):
+        x, a, acceleration = saved
+        multipliers = _run_in_blocks(solve_code, [*x[:n], *cotangent])
+        pulled = _stack(_run_in_blocks(pull_code, [*x, *a, *acceleration, *multipliers]), x.dtype)
+        return pulled[: 2 * n], pulled[2 * n :]
+
+    accelerate.defvjp(forward, backward)
+    return accelerate
+
+
+def _run_in_blocks(code: Program, inputs: list[Array]) -> list[Array | float]:
+    """`run` with jnp, cut into blocks of BLOCK operations.
+
+    XLA fuses straight-line code of this length into kernels that compute shared values over and over
+    (measured: 20 times slower, compile times of minutes). It never fuses through a matrix product, so
+    what a block hands on passes through one with the identity: exact, and small beside the rest.
+    """
+    last_use: dict[int, int] = {}
+    for k, (_, *arguments) in enumerate(code.operations):
+        last_use |= {x: k for x in arguments if isinstance(x, int)}
+    last_use |= {x: len(code.operations) for x in code.outputs if isinstance(x, int)}
+    values: list = list(inputs)
+    for start in range(0, len(code.operations), BLOCK):
+        stop = min(start + BLOCK, len(code.operations))
+        first = len(values)
+        # A program of this block alone, on all values so far.
+        block = Program(first, code.operations[start:stop], tuple(range(first, first + stop - start)))
+        values += run(block, values, jnp.sin, jnp.cos)
+        kept = [k for k in range(first, len(values)) if last_use.get(k, -1) >= stop]
+        packed = _stack([values[k] for k in kept], inputs[0].dtype)
+        # Full precision also where matrix units would round single precision to 10 bits.
+        packed = jnp.matmul(jnp.eye(len(kept), dtype=packed.dtype), packed, precision="highest")
+        for k, value in zip(kept, packed, strict=True):
+            values[k] = value
+    return [values[end] if isinstance(end, int) else end for end in code.outputs]
 
 
 def compiled_linearise(

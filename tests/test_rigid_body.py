@@ -186,19 +186,21 @@ def test_compiled_linearise_is_the_affine_model_of_the_step(name):
         np.testing.assert_allclose(part, other, atol=1e-14)
 
 
-def test_compiled_step_has_exact_gradients_in_both_modes():
-    model = tree(21, 3)
-    step = rigid_body.compiled_step(model, np.eye(3))
-    (x,), (a,) = states(model, 1)
-    w = jnp.zeros(3)
+@pytest.mark.parametrize(("joints", "differentiate"), [(1, jax.jacfwd), (1, jax.jacrev), (4, jax.jacrev)])
+def test_compiled_step_has_exact_gradients(joints, differentiate):
+    """Four joints make code long enough for the reverse-mode rule of its own."""
+    model = tree(21, joints)
     graph, outputs = rigid_body.accelerations_of(model)
+    assert (len(program(graph, outputs).operations) >= rigid_body.LONG) == (joints == 4)
+    step = rigid_body.compiled_step(model, np.eye(joints))
+    (x,), (a,) = states(model, 1)
     entries = [entry for row in gradients(outputs, graph.inputs) for entry in row]
     values = run(program(graph, entries), [*map(float, x), *map(float, a)], math.sin, math.cos)
     dt = model.opt.timestep
-    expected = np.eye(3, 6 + model.nu, 3) + dt * np.array(values).reshape(3, -1)
-    for differentiate in (jax.jacfwd, jax.jacrev):
-        by_state, by_action = jax.jit(differentiate(step, argnums=(0, 1)))(jnp.asarray(x), jnp.asarray(a), w)
-        np.testing.assert_allclose(np.hstack([by_state, by_action])[3:], expected, rtol=1e-11, atol=1e-12)
+    expected = np.eye(joints, 2 * joints + model.nu, joints) + dt * np.reshape(values, (joints, -1))
+    derivative = jax.jit(differentiate(step, argnums=(0, 1)))
+    jacobian = np.hstack(derivative(jnp.asarray(x), jnp.asarray(a), jnp.zeros(joints)))
+    np.testing.assert_allclose(jacobian[joints:], expected, rtol=1e-11, atol=1e-12)
 
 
 def test_float32_stays_float32():
