@@ -33,9 +33,9 @@ def run(
     learner: Annotated[
         list[str] | None, typer.Option("--learner", "-l", help="Learner name or file.")
     ] = None,
-    seeds: Annotated[int | None, typer.Option(min=1, help="Seeds 0 to N-1, trained together.")] = None,
+    seeds: Annotated[int | None, typer.Option(help="Seeds 0 to N-1, trained together.")] = None,
     interactions: Annotated[
-        int | None, typer.Option("--interactions", "-n", min=1, help="Training steps of each seed.")
+        int | None, typer.Option("--interactions", "-n", help="Training steps of each seed.")
     ] = None,
     physics: Annotated[Literal["mjx", "compiled"], typer.Option(help="Physics back end.")] = "mjx",
     precision: Annotated[

@@ -116,7 +116,14 @@ def changed(
     precision: str,
     assignments: Mapping[str, Mapping[str, str]],
 ) -> Cell:
-    """A cell with the command line's changes."""
+    """A cell with the command line's changes.
+
+    Raises:
+        ValueError: if `seeds` or `interactions` is below 1.
+    """
+    for flag, count in (("--seeds", seeds), ("--interactions", interactions)):
+        if count is not None and count < 1:
+            raise ValueError(f"{flag} must be at least 1, not {count}")
     return dataclasses.replace(
         cell,
         seeds=cell.seeds if seeds is None else tuple(range(seeds)),
