@@ -28,7 +28,7 @@ class Config:
     discount: gamma. trace: lambda of the TD(lambda) targets. target_retention: weight of the old target
     critic in its Polyak average. value_fits x value_batches: passes over a window x minibatches each.
     policy_rate and value_rate decay linearly to `policy_rate_end` and `value_rate_end` times
-    themselves. *_betas: Adam's. gradient_clip: global norm. log_std_start: initial log deviation of
+    themselves. *_betas: Adam's. *_hidden: widths of hidden layers. gradient_clip: global norm. log_std_start: initial log deviation of
     the exploration noise before tanh, learned. normalise: running observation normalisation.
     """
 

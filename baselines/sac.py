@@ -1,0 +1,332 @@
+"""SAC: soft actor-critic with twin critics and a learned temperature (Haarnoja et al. 2018). Rewards only.
+
+Each update takes some steps in several environments, stores them in a ring of past transitions, and then
+makes some gradient steps on minibatches drawn from it; the ring is part of the training state, so a run
+stays a pure function of its key. The safeguard is part of the environment: the stored action is the
+PROPOSED one, and a regularised safeguard costs reward, kappa |applied - proposed|^2 per step. Tasks end
+by truncation only, so every target bootstraps from the state reached, before any reset.
+"""
+
+import math
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float, Int, PRNGKeyArray
+
+from safebench.env import Env, Episode
+from safebench.learner import Learner, Progress, keep_if
+from safebench.networks import MLP, Normaliser, absorb, fresh_normaliser, normalise
+from safebench.safety import Safety, total
+from safebench.squashed import log_density
+
+LOG_STD_RANGE = (-5.0, 2.0)
+"""The policy's log deviation is clipped to this."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """environments: parallel environments. steps: of each per update.
+
+    gradient_steps_per_interaction: minibatches per environment step. batch: transitions in each.
+    buffer: transitions remembered, rounded up to whole updates. starts: interactions with uniformly
+    random actions, before any learning, rounded up to whole updates. discount: gamma.
+    target_retention: weight of the old target critics in their Polyak average. policy_delay,
+    target_delay: the policy and temperature, and the targets, move at every so-manieth gradient step of
+    an update. temperature_start: initial weight of the entropy, learned towards an entropy of -m.
+    *_rate: learning rates, constant. *_hidden: widths of hidden layers. activation: of all networks.
+    gradient_clip: global norm, each network by itself. normalise: running observation normalisation.
+    """
+
+    environments: int = 8
+    steps: int = 8
+    gradient_steps_per_interaction: float = 0.25
+    batch: int = 256
+    buffer: int = 100_000
+    starts: int = 1000
+    discount: float = 0.95
+    target_retention: float = 0.995
+    policy_delay: int = 1
+    target_delay: int = 1
+    policy_rate: float = 1e-3
+    value_rate: float = 1e-3
+    temperature_rate: float = 1e-3
+    temperature_start: float = 0.1
+    policy_hidden: tuple[int, ...] = (128, 128)
+    value_hidden: tuple[int, ...] = (128, 128)
+    activation: str = "relu"
+    gradient_clip: float = 10.0
+    normalise: bool = True
+
+
+SETTINGS = MappingProxyType(
+    {
+        "pendulum": Config(
+            batch=64,
+            buffer=60_000,
+            starts=64,
+            target_retention=0.673,
+            policy_delay=6,
+            target_delay=7,
+            policy_rate=2e-3,
+            value_rate=2e-3,
+            policy_hidden=(173,) * 4,
+            value_hidden=(135,) * 4,
+        ),
+        "quadrotor": Config(
+            buffer=45_000,
+            starts=5000,
+            discount=0.99,
+            target_retention=0.323,
+            policy_delay=10,
+            target_delay=2,
+            policy_rate=1e-3,
+            value_rate=5e-4,
+            policy_hidden=(359,) * 4,
+            value_hidden=(977,) * 3,
+        ),
+        "energy": Config(
+            buffer=300_000,
+            starts=6000,
+            discount=0.99,
+            target_retention=0.3,
+            policy_rate=1e-5,
+            value_rate=2.5e-4,
+            policy_hidden=(838,) * 2,
+            value_hidden=(937,) * 3,
+        ),
+    }
+)
+"""Configurations by task name: the paper's (Walter et al., arXiv 2506.01665, appendix), read as policy /
+critics where it gives two values and as weights of the old targets where it says polyak. It names no
+discount, so PPO's are taken; ours are environments, steps and gradient steps per interaction, layers'
+activations and the temperature. Delays count within an update (of 16 gradient steps). Not tuned further."""
+
+
+class Learned(NamedTuple):
+    """What gradient steps change. critics and targets: parameters of both critics, stacked."""
+
+    policy: Any
+    critics: Any
+    targets: Any
+    log_temperature: Float[Array, ""]
+    policy_optimiser: optax.OptState
+    value_optimiser: optax.OptState
+    temperature_optimiser: optax.OptState
+
+
+class Transition(NamedTuple):
+    """What the ring remembers, in float32; `action` is the proposed one."""
+
+    observation: Float[Array, "*batch o"]
+    action: Float[Array, "*batch m"]
+    reward: Float[Array, "*batch"]
+    reached: Float[Array, "*batch o"]
+
+
+class State(NamedTuple):
+    """Everything that changes during training. stored: transitions ever put into the ring."""
+
+    learned: Learned
+    ring: Transition
+    stored: Int[Array, ""]
+    normaliser: Normaliser
+    episodes: Episode
+    key: PRNGKeyArray
+
+
+def make(env: Env, config: Config, interactions: int) -> Learner:
+    """SAC on `env` for a budget of `interactions` steps.
+
+    Raises:
+        ValueError: if the budget ends before the random start, or the config allows no gradient step.
+    """
+    per_update = config.environments * config.steps
+    if interactions < max(per_update, config.starts + 1):
+        raise ValueError(
+            f"a budget of {interactions} interactions does not go beyond the {config.starts} random ones "
+            f"that SAC starts with, and one update of {per_update}"
+        )
+    gradient_steps = round(per_update * config.gradient_steps_per_interaction)
+    if gradient_steps < 1:
+        raise ValueError(
+            f"{config.gradient_steps_per_interaction} gradient steps per interaction make none in an update "
+            f"of {per_update} interactions"
+        )
+    blocks = math.ceil(config.buffer / per_update)  # the ring is written in whole updates
+    size, m = env.observation_size, env.action_size
+    policy_net = MLP(config.policy_hidden, 2 * m, config.activation, output_scale=0.01)
+    critic_net = MLP(config.value_hidden, 1, config.activation)
+
+    def optimiser(rate: float):
+        return optax.chain(optax.clip_by_global_norm(config.gradient_clip), optax.adam(rate))
+
+    policy_optimiser, value_optimiser = optimiser(config.policy_rate), optimiser(config.value_rate)
+    temperature_optimiser = optimiser(config.temperature_rate)
+
+    def scaled(normaliser: Normaliser, observation: Array) -> Array:
+        return normalise(normaliser, observation) if config.normalise else observation.astype(jnp.float32)
+
+    def gaussian(policy, observation: Array) -> tuple[Array, Array]:
+        mean, log_std = jnp.split(policy_net.apply(policy, observation), 2, axis=-1)
+        return mean, jnp.clip(log_std, *LOG_STD_RANGE)
+
+    def propose(policy, observation: Array, noise: Array) -> tuple[Array, Array]:
+        """A sampled action and its log density."""
+        mean, log_std = gaussian(policy, observation)
+        latent = mean + jnp.exp(log_std) * noise
+        return jnp.tanh(latent), log_density(latent, mean, log_std)
+
+    def judge(critics, observation: Array, action: Array) -> Float[Array, "2 *batch"]:
+        inputs = jnp.concatenate([observation, action], axis=-1)
+        return jax.vmap(lambda one: critic_net.apply(one, inputs)[..., 0])(critics)
+
+    def initialise(key: PRNGKeyArray) -> State:
+        policy_key, value_key, episode_key, key = jax.random.split(key, 4)
+        policy = policy_net.init(policy_key, jnp.zeros(size))
+        critics = jax.vmap(lambda k: critic_net.init(k, jnp.zeros(size + m)))(jax.random.split(value_key))
+        log_temperature = jnp.log(jnp.asarray(config.temperature_start, jnp.float32))
+        rows, real = blocks * per_update, jnp.float32
+        return State(
+            learned=Learned(
+                policy=policy,
+                critics=critics,
+                targets=critics,
+                log_temperature=log_temperature,
+                policy_optimiser=policy_optimiser.init(policy),
+                value_optimiser=value_optimiser.init(critics),
+                temperature_optimiser=temperature_optimiser.init(log_temperature),
+            ),
+            ring=Transition(
+                jnp.zeros((rows, size), real),
+                jnp.zeros((rows, m), real),
+                jnp.zeros(rows, real),
+                jnp.zeros((rows, size), real),
+            ),
+            stored=jnp.zeros((), jnp.int32),
+            normaliser=fresh_normaliser(size),
+            episodes=jax.vmap(env.begin)(jax.random.split(episode_key, config.environments)),
+            key=key,
+        )
+
+    def collect(state: State, key: PRNGKeyArray) -> tuple[Episode, Transition, Safety]:
+        """`steps` steps of every environment, as (per_update, ...) transitions."""
+        explore = state.stored < config.starts
+
+        def step(episodes: Episode, key: PRNGKeyArray):
+            noise_key, uniform_key = jax.random.split(key)
+            shape = (config.environments, m)
+            observation = jax.vmap(env.observe)(episodes)
+            noise = jax.random.normal(noise_key, shape, jnp.float32)
+            proposed, _ = propose(state.learned.policy, scaled(state.normaliser, observation), noise)
+            uniform = jax.random.uniform(uniform_key, shape, jnp.float32, -1.0, 1.0)
+            action = jnp.where(explore, uniform, proposed)
+            episodes, outcome = jax.vmap(env.advance)(episodes, action)
+            reward = outcome.reward - env.regularisation * outcome.distance**2
+            seen = Transition(observation, action, reward, outcome.observation)
+            return episodes, (seen, outcome.safety)
+
+        episodes, (seen, safety) = jax.lax.scan(step, state.episodes, jax.random.split(key, config.steps))
+        flat = jax.tree.map(lambda leaf: leaf.reshape(per_update, *leaf.shape[2:]).astype(jnp.float32), seen)
+        return episodes, flat, total(safety)
+
+    def critic_loss(critics, learned: Learned, batch: Transition, noise: Array):
+        action, density = propose(learned.policy, batch.reached, noise)
+        ahead = jnp.min(judge(learned.targets, batch.reached, action), axis=0)
+        soft = ahead - jnp.exp(learned.log_temperature) * density
+        target = jax.lax.stop_gradient(batch.reward + config.discount * soft)
+        return jnp.mean((judge(critics, batch.observation, batch.action) - target) ** 2)
+
+    def policy_loss(policy, learned: Learned, batch: Transition, noise: Array):
+        action, density = propose(policy, batch.observation, noise)
+        worth = jnp.min(judge(learned.critics, batch.observation, action), axis=0)
+        return jnp.mean(jnp.exp(learned.log_temperature) * density - worth), jnp.mean(density)
+
+    def improve(learned: Learned, batch: Transition, noise: Array) -> tuple[Learned, Array, Array]:
+        """One step of the policy and of the temperature, with the policy's loss and gradient norm."""
+        gradient_of = jax.value_and_grad(policy_loss, has_aux=True)
+        (loss, density), gradient = gradient_of(learned.policy, learned, batch, noise)
+        change, moments = policy_optimiser.update(gradient, learned.policy_optimiser, learned.policy)
+        # d/d log_temperature of -log_temperature (density + target entropy), target entropy -m
+        slope = m - density
+        shift, temperature_moments = temperature_optimiser.update(
+            slope, learned.temperature_optimiser, learned.log_temperature
+        )
+        learned = learned._replace(
+            policy=optax.apply_updates(learned.policy, change),
+            policy_optimiser=moments,
+            log_temperature=learned.log_temperature + shift,
+            temperature_optimiser=temperature_moments,
+        )
+        return learned, loss, optax.global_norm(gradient)
+
+    def learn(state: State, ring: Transition, stored: Array, normaliser: Normaliser, key: PRNGKeyArray):
+        """The gradient steps of one update."""
+        filled = jnp.minimum(stored, blocks * per_update)
+        ready = stored >= config.starts
+
+        def one(learned: Learned, inputs):
+            index, key = inputs
+            draw_key, value_key, policy_key = jax.random.split(key, 3)
+            batch = jax.tree.map(
+                lambda leaf: leaf[jax.random.randint(draw_key, (config.batch,), 0, filled)], ring
+            )
+            batch = batch._replace(
+                observation=scaled(normaliser, batch.observation), reached=scaled(normaliser, batch.reached)
+            )
+            value_noise = jax.random.normal(value_key, (config.batch, m), jnp.float32)
+            policy_noise = jax.random.normal(policy_key, (config.batch, m), jnp.float32)
+
+            value_loss, gradient = jax.value_and_grad(critic_loss)(
+                learned.critics, learned, batch, value_noise
+            )
+            change, moments = value_optimiser.update(gradient, learned.value_optimiser, learned.critics)
+            following = learned._replace(
+                critics=optax.apply_updates(learned.critics, change), value_optimiser=moments
+            )
+            # `index` is the same for all seeds, so these conditions stay branches under vmap.
+            zero = jnp.zeros((), jnp.float32)
+            following, loss, norm = jax.lax.cond(
+                index % config.policy_delay == 0,
+                lambda: improve(following, batch, policy_noise),
+                lambda: (following, zero, zero),
+            )
+            rate = jnp.where(index % config.target_delay == 0, 1.0 - config.target_retention, 0.0)
+            targets = optax.incremental_update(following.critics, learned.targets, rate.astype(jnp.float32))
+            finite = jnp.isfinite(optax.global_norm(gradient) + norm + loss + following.log_temperature)
+            made = keep_if(ready & finite, following._replace(targets=targets), learned)
+            losses = jnp.where(ready, jnp.stack([loss, value_loss, norm]), 0.0)
+            return made, (losses, (ready & ~finite).astype(jnp.int32))
+
+        steps = (jnp.arange(gradient_steps), jax.random.split(key, gradient_steps))
+        return jax.lax.scan(one, state.learned, steps)
+
+    def update(state: State) -> tuple[State, Progress]:
+        collect_key, learn_key, key = jax.random.split(state.key, 3)
+        episodes, seen, safety = collect(state, collect_key)
+        place = state.stored % (blocks * per_update)
+        ring = jax.tree.map(
+            lambda old, new: jax.lax.dynamic_update_slice_in_dim(old, new, place, axis=0), state.ring, seen
+        )
+        stored = state.stored + per_update
+        absorbed = absorb(state.normaliser, seen.observation)
+        sound = jnp.all(jnp.isfinite(absorbed.mean)) & jnp.all(jnp.isfinite(absorbed.squares))
+        normaliser = keep_if(sound, absorbed, state.normaliser)
+        learned, (losses, skipped) = learn(state, ring, stored, normaliser, learn_key)
+        policy_steps = math.ceil(gradient_steps / config.policy_delay)
+        sums = losses.sum(axis=0)
+        progress = Progress(
+            safety, sums[0] / policy_steps, sums[1] / gradient_steps, sums[2] / policy_steps, skipped.sum()
+        )
+        return State(learned, ring, stored, normaliser, episodes, key), progress
+
+    def act(policy, observation: Array) -> Array:
+        parameters, normaliser = policy
+        return jnp.tanh(gaussian(parameters, scaled(normaliser, observation))[0])
+
+    return Learner(
+        initialise, update, lambda state: (state.learned.policy, state.normaliser), act, per_update
+    )
