@@ -31,9 +31,9 @@ class Config:
     discount: gamma. trace: lambda of the advantages. fits x batches: passes over a window x minibatches
     each. ratio_clip: epsilon of the clipped objective. entropy_weight: of the entropy bonus.
     policy_rate and value_rate decay linearly to `policy_rate_end` and `value_rate_end` times
-    themselves. *_hidden: widths of hidden layers. activation: of both networks. gradient_clip: global norm, each network by itself.
-    log_std_start: initial log deviation of the Gaussian before tanh, learned, the same in every state.
-    normalise: running observation normalisation.
+    themselves. *_hidden: widths of hidden layers. activation: of both networks. gradient_clip: global
+    norm, each network by itself. log_std_start: initial log deviation of the Gaussian before tanh,
+    learned, the same in every state. normalise: running observation normalisation.
     """
 
     environments: int = 8

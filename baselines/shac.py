@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from safebench.clip_gradient import clip_gradient
 from safebench.env import Env, Episode, Outcome
 from safebench.learner import Learner, Progress, keep_if
 from safebench.networks import MLP, Normaliser, absorb, fresh_normaliser, normalise
@@ -28,8 +29,11 @@ class Config:
     discount: gamma. trace: lambda of the TD(lambda) targets. target_retention: weight of the old target
     critic in its Polyak average. value_fits x value_batches: passes over a window x minibatches each.
     policy_rate and value_rate decay linearly to `policy_rate_end` and `value_rate_end` times
-    themselves. *_betas: Adam's. *_hidden: widths of hidden layers. gradient_clip: global norm. log_std_start: initial log deviation of
-    the exploration noise before tanh, learned. normalise: running observation normalisation.
+    themselves. *_betas: Adam's. *_hidden: widths of hidden layers. gradient_clip: global norm.
+    state_gradient_clip: bound on the derivative of one environment's discounted return by its state,
+    applied at every step of the backward pass (a chaotic rollout would drown the others).
+    log_std_start: initial log deviation of the exploration noise before tanh, learned.
+    normalise: running observation normalisation.
     """
 
     environments: int = 8
@@ -48,6 +52,7 @@ class Config:
     policy_hidden: tuple[int, ...] = (128, 128)
     value_hidden: tuple[int, ...] = (128, 128, 128)
     gradient_clip: float = 1.0
+    state_gradient_clip: float = 100.0
     log_std_start: float = -1.0
     normalise: bool = True
 
@@ -122,8 +127,12 @@ def make(env: Env, config: Config, interactions: int) -> Learner:
             key=key,
         )
 
+    def bounded(x: Array) -> Array:  # the loss is a mean over the window's steps, hence the division
+        return clip_gradient(x, config.state_gradient_clip / per_update)
+
     def rollout(policy, normaliser: Normaliser, episodes: Episode, noise: Array) -> tuple[Episode, Window]:
         def step(episodes: Episode, noise: Array):
+            episodes = episodes._replace(x=jax.vmap(bounded)(episodes.x))
             observation = jax.vmap(env.observe)(episodes)
             mean = policy_net.apply(policy["network"], scaled(normaliser, observation))
             action = jnp.tanh(mean + jnp.exp(policy["log_std"]) * noise)
