@@ -85,7 +85,7 @@ def make(env: Env, config: Config, interactions: int) -> Learner:
 
     def latent(policy, normaliser: Normaliser, observation: Array) -> Array:
         scaled = normalise(normaliser, observation) if config.normalise else observation
-        return network.apply(policy, scaled)
+        return forward(network, policy, scaled)
 
     def initialise(key: PRNGKeyArray) -> State:
         policy_key, episode_key, key = jax.random.split(key, 3)

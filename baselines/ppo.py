@@ -18,7 +18,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from safebench.env import Env, Episode, Outcome
 from safebench.learner import Learner, Progress, keep_if
-from safebench.networks import MLP, Normaliser, absorb, fresh_normaliser, normalise
+from safebench.networks import MLP, Normaliser, absorb, forward, fresh_normaliser, normalise
 from safebench.returns import lambda_returns
 from safebench.safety import total
 from safebench.squashed import entropy, log_density
@@ -162,11 +162,11 @@ def make(env: Env, config: Config, interactions: int) -> Learner:
         return normalise(normaliser, observation) if config.normalise else observation.astype(jnp.float32)
 
     def gaussian(policy, normaliser: Normaliser, observation: Array) -> tuple[Array, Array]:
-        mean = policy_net.apply(policy["network"], scaled(normaliser, observation))
+        mean = forward(policy_net, policy["network"], scaled(normaliser, observation))
         return mean, jnp.broadcast_to(policy["log_std"], mean.shape)
 
     def values(value, normaliser: Normaliser, observation: Array) -> Array:
-        return value_net.apply(value, scaled(normaliser, observation))[..., 0]
+        return forward(value_net, value, scaled(normaliser, observation))[..., 0]
 
     def initialise(key: PRNGKeyArray) -> State:
         policy_key, value_key, episode_key, key = jax.random.split(key, 4)
@@ -265,7 +265,7 @@ def make(env: Env, config: Config, interactions: int) -> Learner:
 
     def act(policy, observation: Array) -> Array:
         network, normaliser = policy
-        return jnp.tanh(policy_net.apply(network, scaled(normaliser, observation)))
+        return jnp.tanh(forward(policy_net, network, scaled(normaliser, observation)))
 
     return Learner(
         initialise,

@@ -19,7 +19,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from safebench.env import Env, Episode
 from safebench.learner import Learner, Progress, keep_if
-from safebench.networks import MLP, Normaliser, absorb, fresh_normaliser, normalise
+from safebench.networks import MLP, Normaliser, absorb, forward, fresh_normaliser, normalise
 from safebench.safety import Safety, total
 from safebench.squashed import log_density
 
@@ -171,7 +171,7 @@ def make(env: Env, config: Config, interactions: int) -> Learner:
         return normalise(normaliser, observation) if config.normalise else observation.astype(jnp.float32)
 
     def gaussian(policy, observation: Array) -> tuple[Array, Array]:
-        mean, log_std = jnp.split(policy_net.apply(policy, observation), 2, axis=-1)
+        mean, log_std = jnp.split(forward(policy_net, policy, observation), 2, axis=-1)
         return mean, jnp.clip(log_std, *LOG_STD_RANGE)
 
     def propose(policy, observation: Array, noise: Array) -> tuple[Array, Array]:
@@ -182,7 +182,7 @@ def make(env: Env, config: Config, interactions: int) -> Learner:
 
     def judge(critics, observation: Array, action: Array) -> Float[Array, "2 *batch"]:
         inputs = jnp.concatenate([observation, action], axis=-1)
-        return jax.vmap(lambda one: critic_net.apply(one, inputs)[..., 0])(critics)
+        return jax.vmap(lambda one: forward(critic_net, one, inputs)[..., 0])(critics)
 
     def initialise(key: PRNGKeyArray) -> State:
         policy_key, value_key, episode_key, key = jax.random.split(key, 4)
