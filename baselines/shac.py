@@ -17,7 +17,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from safebench.clip_gradient import clip_gradient
 from safebench.env import Env, Episode, Outcome
 from safebench.learner import Learner, Progress, keep_if
-from safebench.networks import MLP, Normaliser, absorb, fresh_normaliser, normalise
+from safebench.networks import MLP, Normaliser, absorb, forward, fresh_normaliser, normalise
 from safebench.returns import lambda_returns, running_discount
 from safebench.safety import total
 
@@ -36,12 +36,12 @@ class Config:
     normalise: running observation normalisation.
     """
 
-    environments: int = 8
-    window: int = 64
+    environments: int = 4
+    window: int = 32
     discount: float = 0.95
     trace: float = 0.95
     target_retention: float = 0.4
-    value_fits: int = 16
+    value_fits: int = 8
     value_batches: int = 1
     policy_rate: float = 2e-3
     policy_rate_end: float = 0.1
@@ -52,7 +52,7 @@ class Config:
     policy_hidden: tuple[int, ...] = (128, 128)
     value_hidden: tuple[int, ...] = (128, 128, 128)
     gradient_clip: float = 1.0
-    state_gradient_clip: float = 100.0
+    state_gradient_clip: float = 30.0
     log_std_start: float = -1.0
     normalise: bool = True
 
@@ -106,7 +106,7 @@ def make(env: Env, config: Config, interactions: int) -> Learner:
         return normalise(normaliser, observation) if config.normalise else observation.astype(jnp.float32)
 
     def values(parameters, normaliser: Normaliser, observation: Array) -> Array:
-        return value_net.apply(parameters, scaled(normaliser, observation))[..., 0]
+        return forward(value_net, parameters, scaled(normaliser, observation))[..., 0]
 
     def initialise(key: PRNGKeyArray) -> State:
         policy_key, value_key, episode_key, key = jax.random.split(key, 4)
@@ -134,7 +134,7 @@ def make(env: Env, config: Config, interactions: int) -> Learner:
         def step(episodes: Episode, noise: Array):
             episodes = episodes._replace(x=jax.vmap(bounded)(episodes.x))
             observation = jax.vmap(env.observe)(episodes)
-            mean = policy_net.apply(policy["network"], scaled(normaliser, observation))
+            mean = forward(policy_net, policy["network"], scaled(normaliser, observation))
             action = jnp.tanh(mean + jnp.exp(policy["log_std"]) * noise)
             episodes, outcome = jax.vmap(env.advance)(episodes, action)
             return episodes, Window(observation, outcome)
@@ -210,7 +210,7 @@ def make(env: Env, config: Config, interactions: int) -> Learner:
 
     def act(policy, observation: Array) -> Array:
         network, normaliser = policy
-        return jnp.tanh(policy_net.apply(network, scaled(normaliser, observation)))
+        return jnp.tanh(forward(policy_net, network, scaled(normaliser, observation)))
 
     return Learner(
         initialise, update, lambda state: (state.policy["network"], state.normaliser), act, per_update

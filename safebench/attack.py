@@ -113,7 +113,8 @@ def ascend(task: Task, guard: Safeguard):
             return after, (excess, ~inside, ~guarded.feasible, guarded.last_line, ~finite)
 
         excess, *flags = jax.lax.scan(step, x, inputs)[1]
-        return jnp.max(excess), Found(*(jnp.sum(flag) for flag in flags), jnp.max(excess))
+        outside, infeasible, last_line, non_finite = (jnp.sum(flag) for flag in flags)
+        return jnp.max(excess), Found(outside, infeasible, last_line, non_finite, jnp.max(excess))
 
     def climb(x: Float[Array, "batch n"], key: PRNGKeyArray) -> Found:
         action_key, noise_key = jax.random.split(key)
@@ -154,9 +155,23 @@ def attack(task: Task, target: str, guard: Safeguard, control: bool, steps: int,
         taken += ITERATIONS * BATCH * HORIZON
     digest = certificates.digest(task.certificate)
     seconds = time.perf_counter() - started
-    tally = map(int, counts)
+    outside, infeasible, last_line, non_finite = map(int, counts)
     physics = task.dynamics.physics
-    return Record(task.name, digest, target, control, physics, taken, *tally, excess, first, seconds)
+    return Record(
+        task=task.name,
+        certificate=digest,
+        target=target,
+        control=control,
+        physics=physics,
+        steps=taken,
+        outside=outside,
+        infeasible=infeasible,
+        last_line=last_line,
+        non_finite=non_finite,
+        largest_excess=excess,
+        first=first,
+        seconds=seconds,
+    )
 
 
 def inflated(task: Task) -> Task:

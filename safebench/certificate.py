@@ -9,6 +9,7 @@ import zipfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -135,7 +136,8 @@ def digest(certificate: Certificate) -> str:
 def _encode(certificate: Certificate) -> bytes:
     header = _header(certificate) | {"digest": digest(certificate)}
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, header=np.array(json.dumps(header)), **_arrays(certificate))
+    entries: dict[str, Any] = {"header": np.array(json.dumps(header)), **_arrays(certificate)}
+    np.savez_compressed(buffer, **entries)
     return buffer.getvalue()
 
 
@@ -172,6 +174,7 @@ def _decode(header: dict, arrays: dict[str, Array]) -> Certificate:
         name: Box(arrays.pop(f"{name}_lower"), arrays.pop(f"{name}_upper"))
         for name in ("constraints", "disturbance")
     }
+    parts: dict[str, Any] = {**boxes, **arrays}
     low, value, high = sorted(header["volume"])
     return Certificate(
         task=str(header["task"]),
@@ -179,8 +182,7 @@ def _decode(header: dict, arrays: dict[str, Array]) -> Certificate:
         contraction=float(header["contraction"]),
         volume=(value, low, high),
         method=str(header["method"]),
-        **boxes,
-        **arrays,
+        **parts,
     )
 
 

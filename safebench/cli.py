@@ -160,6 +160,27 @@ def leaderboard(
 
 
 @app.command(
+    epilog="Examples:\n\n- `safebench bench physics -t pendulum`\n\n- `safebench bench safeguards learner`"
+)
+def bench(
+    what: Annotated[
+        list[Literal["physics", "safeguards", "learner"]] | None, typer.Argument(help="[default: all]")
+    ] = None,
+    task: Annotated[list[str] | None, typer.Option("--task", "-t", help="Tasks [default: all].")] = None,
+    physics: Annotated[Literal["mjx", "compiled"], typer.Option(help="Of `learner`.")] = "mjx",
+    out: Annotated[Path | None, typer.Option(help="Also write the figures here (JSON).")] = None,
+) -> None:
+    """Measure speed, as ratios within one run: physics, safeguards, learner."""
+    _start_jax()
+    from safebench import bench, registry
+
+    names = task or registry.names("task")
+    for name in names:
+        registry.load("task", name)
+    bench.run(what or ["physics", "safeguards", "learner"], names, physics, out, console)
+
+
+@app.command(
     epilog="Examples:\n\n"
     "- `safebench verify results/quick/pendulum/*.json`\n\n"
     "- `safebench verify --rerun 0 results/quick/pendulum/ray-mask--shac.json`"

@@ -1,7 +1,7 @@
 """Networks and observation normalisation that learners share. Networks compute in float32."""
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -33,10 +33,18 @@ class MLP(nn.Module):
         return nn.Dense(self.outputs, kernel_init=last, param_dtype=jnp.float32)(x)
 
 
+def forward(
+    network: MLP, parameters: Any, x: Float[Array, "*batch inputs"]
+) -> Float[Array, "*batch outputs"]:
+    """The network's outputs (flax types `apply` as anything)."""
+    outputs: Any = network.apply(parameters, x)
+    return outputs
+
+
 class Normaliser(NamedTuple):
     """Running mean and summed squared deviation of observations (Chan et al. 1979, parallel update)."""
 
-    count: Float[Array, ""]
+    weight: Float[Array, ""]
     mean: Float[Array, " o"]
     squares: Float[Array, " o"]
 
@@ -51,16 +59,16 @@ def absorb(normaliser: Normaliser, observations: Float[Array, "*batch o"]) -> No
     rows = jax.lax.stop_gradient(observations.reshape(-1, observations.shape[-1]))
     count, mean = rows.shape[0], rows.mean(axis=0)
     squares = jnp.sum((rows - mean) ** 2, axis=0)
-    total = normaliser.count + count
+    total = normaliser.weight + count
     shift = mean - normaliser.mean
     return Normaliser(
         total,
         normaliser.mean + shift * count / total,
-        normaliser.squares + squares + shift**2 * normaliser.count * count / total,
+        normaliser.squares + squares + shift**2 * normaliser.weight * count / total,
     )
 
 
 def normalise(normaliser: Normaliser, observation: Float[Array, "*batch o"]) -> Float[Array, "*batch o"]:
     """Zero mean, unit variance, clipped to [-10, 10] as in common practice."""
-    deviation = jnp.sqrt(normaliser.squares / normaliser.count + 1e-8)
+    deviation = jnp.sqrt(normaliser.squares / normaliser.weight + 1e-8)
     return jnp.clip((observation - normaliser.mean) / deviation, -10.0, 10.0).astype(jnp.float32)

@@ -64,8 +64,8 @@ def nearest(
 
     # x = a - N' u and N x = b on the active rows N: differentiate both, solve for dx.
     used = active.used
-    rows = jnp.where(used[:, None], normals[active.index] * scale[active.index][:, None], 0.0)
-    bounds = jnp.where(used, offsets[active.index] * scale[active.index], 0.0)
+    rows = jnp.where(used[:, None], normals[active.row] * scale[active.row][:, None], 0.0)
+    bounds = jnp.where(used, offsets[active.row] * scale[active.row], 0.0)
     dual = _dual_basis(active.rows, used)[1]
     x = _minimiser(fixed[0], active, dual)
     multipliers = dual @ (fixed[0] - x)
@@ -80,7 +80,7 @@ class _Active(NamedTuple):
 
     rows: Float[Array, "n n"]
     bounds: Float[Array, " n"]
-    index: Int[Array, " n"]
+    row: Int[Array, " n"]
     used: Bool[Array, " n"]
     multipliers: Float[Array, " n"]
 
@@ -101,7 +101,7 @@ def _search(a, normals, offsets, done) -> _Active:
     start = _Active(
         rows=jnp.zeros((n, n), dtype),
         bounds=jnp.zeros(n, dtype),
-        index=jnp.zeros(n, jnp.int32),
+        row=jnp.zeros(n, jnp.int32),
         used=jnp.zeros(n, bool),
         multipliers=jnp.zeros(n, dtype),
     )
@@ -113,7 +113,7 @@ def _search(a, normals, offsets, done) -> _Active:
         entering = jnp.argmax(violations).astype(jnp.int32)
         violation = violations[entering]
         # Nothing violated, or only a row that is already met as well as rounding allows.
-        met = (violation <= 8 * jnp.finfo(dtype).eps) | jnp.any(active.used & (active.index == entering))
+        met = (violation <= 8 * jnp.finfo(dtype).eps) | jnp.any(active.used & (active.row == entering))
         entered, empty = _enter(active, normals[entering], offsets[entering], entering, violation, met)
         return entered, met | empty, iteration + 1
 
@@ -148,7 +148,7 @@ def _enter(active: _Active, row, bound, index, violation, met) -> tuple[_Active,
         after = _Active(
             rows=jnp.where(joins[:, None], row, jnp.where(leaves[:, None], 0.0, e.active.rows)),
             bounds=jnp.where(joins, bound, jnp.where(leaves, 0.0, e.active.bounds)),
-            index=jnp.where(joins, index, e.active.index),
+            row=jnp.where(joins, index, e.active.row),
             used=(e.active.used | joins) & ~leaves,
             multipliers=jnp.where(joins, multiplier, jnp.where(leaves, 0.0, multipliers)),
         )

@@ -54,7 +54,7 @@ def cast(a: Float[Array, " m"], actions: ActionSet, centre: Float[Array, " m"]) 
 
 def _nothing(dtype) -> float:
     """Gauges and slacks below this are treated as zero: the fourth power of eps is still a number."""
-    return jnp.finfo(dtype).eps ** 2
+    return float(jnp.finfo(dtype).eps) ** 2
 
 
 def _rates(normals: Float[Array, "rows m"], direction: Float[Array, " m"]) -> Float[Array, " rows"]:

@@ -224,7 +224,9 @@ def _reversible(model: mujoco.MjModel, code: Program) -> Callable[[Array, Array]
     def backward(saved, cotangent):
         x, a, acceleration = saved
         multipliers = _run_in_blocks(solve_code, [*x[:n], *cotangent])
-        pulled = _stack(_run_in_blocks(pull_code, [*x, *a, *acceleration, *multipliers]), x.dtype)
+        pulled = _stack(
+            _run_in_blocks(pull_code, [*x, *a, *acceleration, *_stack(multipliers, x.dtype)]), x.dtype
+        )
         return pulled[: 2 * n], pulled[2 * n :]
 
     accelerate.defvjp(forward, backward)

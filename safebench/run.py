@@ -3,7 +3,7 @@
 import dataclasses
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -32,8 +32,8 @@ class Prepared(NamedTuple):
     learner: Learner
     safeguard_name: str
     certified: bool
-    safeguard_config: object
-    learner_config: object
+    safeguard_config: Any
+    learner_config: Any
 
 
 class Point(NamedTuple):
@@ -76,7 +76,9 @@ def stretch(prepared: Prepared, updates: int) -> Callable[[TrainingState], tuple
         evaluation = evaluate(env, lambda observation: learner.act(policy, observation))
         summed = Progress(
             safety.total(progress.safety),
-            *(jnp.mean(part) for part in progress[1:-1]),
+            jnp.mean(progress.policy_loss),
+            jnp.mean(progress.value_loss),
+            jnp.mean(progress.gradient_norm),
             jnp.sum(progress.skipped),
         )
         return state, Point(summed, evaluation)

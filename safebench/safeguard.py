@@ -6,7 +6,7 @@ safeguard's own answer row by row, holds the last line, and decides which deriva
 
 import math
 from collections.abc import Callable
-from typing import Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import jax
 import jax.numpy as jnp
@@ -126,7 +126,7 @@ def _shrink(answer, actions: ActionSet) -> Float[Array, " m"]:
     return jnp.where(holds, shrunk, centre)
 
 
-def require_choice(name: str, value: str, choices: type) -> None:
+def require_choice(name: str, value: str, choices: Any) -> None:
     """Raises: ValueError: if `value` is not one of the literal type's choices."""
     if value not in get_args(choices):
         allowed = ", ".join(repr(choice) for choice in get_args(choices))

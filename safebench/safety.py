@@ -42,11 +42,11 @@ def none() -> Safety:
 def total(safety: Safety) -> Safety:
     """Sum the counters over every axis (maximum for the worst margin); no gradient flows through."""
     safety = jax.tree.map(jax.lax.stop_gradient, safety)
-    summed = jax.tree.map(jnp.sum, safety._replace(worst_margin=0.0))
+    summed = jax.tree.map(jnp.sum, safety._replace(worst_margin=jnp.zeros(())))
     return summed._replace(worst_margin=jnp.max(safety.worst_margin))
 
 
 def add(first: Safety, second: Safety) -> Safety:
     """Counters of both periods together, elementwise."""
-    summed = jax.tree.map(jnp.add, first._replace(worst_margin=0.0), second._replace(worst_margin=0.0))
+    summed = jax.tree.map(jnp.add, first, second)
     return summed._replace(worst_margin=jnp.maximum(first.worst_margin, second.worst_margin))

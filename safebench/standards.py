@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterator
+from typing import Any
 
 from safebench import certificate as certificates
 from safebench import result, suites
@@ -79,10 +80,11 @@ def rerun(found: Result, seed: int) -> Iterator[str]:
 def _differences(old: Run, new: Run) -> Iterator[str]:
     for index in range(min(FIRST, len(old.curve.return_mean))):
         before, after = old.curve.return_mean[index], new.curve.return_mean[index]
-        known = before is not None and after is not None
-        if (before is None) != (after is None) or (
-            known and abs(before - after) > TOLERANCE * max(1.0, abs(before))
-        ):
+        if before is None or after is None:
+            same = before is after
+        else:
+            same = abs(before - after) <= TOLERANCE * max(1.0, abs(before))
+        if not same:
             at = old.curve.interactions[index]
             yield f"seed {old.seed}: return after {at} interactions was {before}, is {after} when run again"
     for name in ("violations", "departures", "infeasible", "last_line"):
@@ -91,6 +93,6 @@ def _differences(old: Run, new: Run) -> Iterator[str]:
             yield f"seed {old.seed}: training {name} were {before}, are {after} when run again"
 
 
-def as_json(config: object) -> dict:
+def as_json(config: Any) -> dict:
     """A config as it reads in a result file."""
     return plain(dataclasses.asdict(config))

@@ -359,7 +359,8 @@ def _best_law(block: _Block, choices, search: Search, progress: Progress | None)
     rng = np.random.default_rng(search.seed + 1)
     points = rng.uniform(*block.bounds, (4000, len(block.states)))
     scan = list(product(_candidates(block, search), choices))
-    best, best_score, failures = None, -np.inf, []
+    failures: list[_Failure] = []
+    best, best_score = None, -np.inf
     for index in range(len(scan) + search.refinements):
         if progress:
             progress(f"laws for states {block.states}", index, len(scan) + search.refinements)

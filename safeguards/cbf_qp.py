@@ -67,8 +67,9 @@ def barrier_set(actions: ActionSet, rate: float) -> ActionSet:
         ValueError: if the barrier does not have one slack per row before the box rows.
     """
     rows, m = actions.normals.shape
-    if actions.barrier.shape != (rows - 2 * m,):
-        raise ValueError(f"ActionSet.barrier must have shape ({rows - 2 * m},), not {actions.barrier.shape}")
+    if actions.barrier is None or actions.barrier.shape != (rows - 2 * m,):
+        found = None if actions.barrier is None else actions.barrier.shape
+        raise ValueError(f"ActionSet.barrier must have shape ({rows - 2 * m},), not {found}")
     kept = (1 - rate) * jnp.maximum(actions.barrier, 0.0)
     room = slacks(actions, actions.centre)[: kept.shape[0]]
     return actions._replace(offsets=actions.offsets.at[: kept.shape[0]].add(-jnp.minimum(kept, room)))

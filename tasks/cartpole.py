@@ -48,13 +48,14 @@ def synthesise(progress: Progress | None = None) -> Certificate:
 
 def make(physics: Physics = "mjx") -> Task:
     """The cart-pole task, with the physics asked for."""
-    dynamics = mechanical(shipped_model("cartpole"), DISTURBANCE_INPUT, physics)
+    model = shipped_model("cartpole")
+    dynamics = mechanical(model, DISTURBANCE_INPUT, physics)
     certificate = shipped_certificate("cartpole", dynamics)
     return Task(
         name="cartpole",
         version=1,
         summary="balance a pole on a cart that must stay on its rail",
-        control_period=float(dynamics.model.opt.timestep),
+        control_period=float(model.opt.timestep),
         horizon=HORIZON,
         state_names=("x", "theta", "xdot", "thetadot"),
         action_names=("force",),

@@ -50,13 +50,14 @@ def synthesise(progress: Progress | None = None) -> Certificate:
 
 def make(physics: Physics = "mjx") -> Task:
     """The pendulum task, with the physics asked for."""
-    dynamics = mechanical(shipped_model("pendulum"), DISTURBANCE_INPUT, physics)
+    model = shipped_model("pendulum")
+    dynamics = mechanical(model, DISTURBANCE_INPUT, physics)
     certificate = shipped_certificate("pendulum", dynamics)
     return Task(
         name="pendulum",
         version=1,
         summary="swing up and hold a pendulum within angle and speed limits",
-        control_period=float(dynamics.model.opt.timestep),
+        control_period=float(model.opt.timestep),
         horizon=HORIZON,
         state_names=("theta", "thetadot"),
         action_names=("torque",),

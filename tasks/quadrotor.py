@@ -59,13 +59,14 @@ def synthesise(progress: Progress | None = None) -> Certificate:
 
 def make(physics: Physics = "mjx") -> Task:
     """The quadrotor task, with the physics asked for."""
-    dynamics = mechanical(shipped_model("quadrotor"), DISTURBANCE_INPUT, physics)
+    model = shipped_model("quadrotor")
+    dynamics = mechanical(model, DISTURBANCE_INPUT, physics)
     certificate = shipped_certificate("quadrotor", dynamics)
     return Task(
         name="quadrotor",
         version=1,
         summary="hold a planar quadrotor at its starting point within attitude and speed limits",
-        control_period=float(dynamics.model.opt.timestep),
+        control_period=float(model.opt.timestep),
         horizon=HORIZON,
         state_names=("x", "z", "roll", "xdot", "zdot", "rolldot"),
         action_names=("thrust", "roll"),

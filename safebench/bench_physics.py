@@ -1,0 +1,121 @@
+"""Compiled dynamics against MJX: run time and compile time of a scan, forward and with its gradient."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import mujoco
+import numpy as np
+from jaxtyping import Array
+
+from safebench import registry
+from safebench.bench_safeguards import median_seconds
+from safebench.dynamics import Physics, mechanical
+
+BATCH = 256
+STEPS = 64
+CHAIN_JOINTS = 7
+PHYSICS: tuple[Physics, ...] = ("mjx", "compiled")
+
+
+class Timing(NamedTuple):
+    """Milliseconds per call and seconds of compilation (tracing included), one physics of one system."""
+
+    system: str
+    physics: str
+    forward_ms: float
+    gradient_ms: float
+    forward_compile: float
+    gradient_compile: float
+
+
+class Comparison(NamedTuple):
+    """How many times faster compiled dynamics are than MJX, in one run."""
+
+    system: str
+    forward: float
+    gradient: float
+    gradient_compile: float
+
+
+def chain(joints: int = CHAIN_JOINTS) -> mujoco.MjModel:
+    """A serial chain of hinges about alternating axes, one motor each."""
+    links = "".join(
+        f'<body name="link{i}" pos="0 0 {0.0 if i == 0 else 0.3}">'
+        f'<inertial pos="0.02 0.01 0.15" mass="{1 - 0.1 * i:.2f}" diaginertia="0.01 0.012 0.003"/>'
+        f'<joint name="joint{i}" type="hinge" axis="{"0 0 1" if i % 2 == 0 else "0 1 0"}" damping="0.5"/>'
+        for i in range(joints)
+    )
+    motors = "".join(f'<motor name="motor{i}" joint="joint{i}" gear="5"/>' for i in range(joints))
+    return mujoco.MjModel.from_xml_string(
+        '<mujoco><compiler angle="radian"/><option timestep="0.01" integrator="Euler">'
+        '<flag contact="disable" constraint="disable" eulerdamp="disable" clampctrl="disable"/></option>'
+        f"<worldbody>{links}{'</body>' * joints}</worldbody><actuator>{motors}</actuator></mujoco>"
+    )
+
+
+def measure(systems: Sequence[str], report: Callable[[str], None]) -> list[Timing]:
+    """Time both physics on the mechanical tasks named, and on "chain" for the serial chain.
+
+    Raises:
+        LookupError: for an unknown task. ValueError: for one that is not mechanical.
+    """
+    timings = []
+    for system in systems:
+        if system == "chain":
+            model, noise = chain(), np.eye(CHAIN_JOINTS)
+        else:
+            task = registry.load("task", system).make()
+            if task.dynamics.model is None:
+                raise ValueError(f"{system!r} is not mechanical: there is no MJX to compare with")
+            model, noise = task.dynamics.model, registry.load("task", system).DISTURBANCE_INPUT
+        for physics in PHYSICS:
+            report(f"{system}: {physics}")
+            timings.append(_time(system, physics, model, noise))
+    return timings
+
+
+def compare(timings: Sequence[Timing]) -> list[Comparison]:
+    """MJX's times over compiled dynamics', system by system."""
+    by_key = {(timing.system, timing.physics): timing for timing in timings}
+    comparisons = []
+    for system in dict.fromkeys(timing.system for timing in timings):
+        slow, fast = by_key[system, "mjx"], by_key[system, "compiled"]
+        comparisons.append(
+            Comparison(
+                system,
+                slow.forward_ms / fast.forward_ms,
+                slow.gradient_ms / fast.gradient_ms,
+                slow.gradient_compile / fast.gradient_compile,
+            )
+        )
+    return comparisons
+
+
+def _time(system: str, physics: Physics, model: mujoco.MjModel, noise: np.ndarray) -> Timing:
+    step = mechanical(model, noise, physics).step
+    rng = np.random.default_rng(0)
+    x = jnp.asarray(0.1 * rng.normal(size=(BATCH, model.nq + model.nv)))
+    actions = jnp.asarray(0.1 * rng.normal(size=(STEPS, BATCH, model.nu)))
+    w = jnp.zeros(noise.shape[1])
+
+    def total(x: Array, actions: Array) -> Array:
+        def one(x, a):
+            x = jax.vmap(step, in_axes=(0, 0, None))(x, a, w)
+            return x, jnp.sum(x**2)
+
+        return jnp.sum(jax.lax.scan(one, x, actions)[1])
+
+    forward, forward_compile = _compiled(total, x, actions)
+    gradient, gradient_compile = _compiled(jax.value_and_grad(total, argnums=(0, 1)), x, actions)
+    repeats = 5 if physics == "mjx" else 15
+    seconds = [median_seconds(run, (x, actions), repeats) for run in (forward, gradient)]
+    return Timing(system, physics, 1e3 * seconds[0], 1e3 * seconds[1], forward_compile, gradient_compile)
+
+
+def _compiled(function: Callable, *arguments) -> tuple[Callable, float]:
+    started = time.perf_counter()
+    program = jax.jit(function).lower(*arguments).compile()
+    return program, time.perf_counter() - started
