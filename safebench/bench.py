@@ -29,9 +29,7 @@ def run(what: Sequence[str], names: Sequence[str], physics: str, out: Path | Non
             status.update(text)
 
         for part in what:
-            rows = {"physics": _physics, "safeguards": _safeguards, "learner": _learner}[part](
-                names, physics, report, console
-            )
+            rows = PARTS[part](names, physics, report, console)
             record[part] = [row._asdict() for row in rows]
     if out is not None:
         record["provenance"] = asdict(provenance.collect())
@@ -100,6 +98,9 @@ def _learner(names, physics, report, console) -> list:
         )
     console.print(shown)
     return timings
+
+
+PARTS = {"physics": _physics, "safeguards": _safeguards, "learner": _learner}
 
 
 def _table(title: str, *headings: str) -> Table:

@@ -164,7 +164,7 @@ def leaderboard(
 )
 def bench(
     what: Annotated[
-        list[Literal["physics", "safeguards", "learner"]] | None, typer.Argument(help="[default: all]")
+        list[str] | None, typer.Argument(help="physics, safeguards, learner [default: all].")
     ] = None,
     task: Annotated[list[str] | None, typer.Option("--task", "-t", help="Tasks [default: all].")] = None,
     physics: Annotated[Literal["mjx", "compiled"], typer.Option(help="Of `learner`.")] = "mjx",
@@ -177,7 +177,10 @@ def bench(
     names = task or registry.names("task")
     for name in names:
         registry.load("task", name)
-    bench.run(what or ["physics", "safeguards", "learner"], names, physics, out, console)
+    for part in what or ():
+        if part not in bench.PARTS:
+            raise LookupError(registry.unknown("benchmark", part, bench.PARTS))
+    bench.run(what or list(bench.PARTS), names, physics, out, console)
 
 
 @app.command(
