@@ -20,8 +20,16 @@ ACTION_SETS = 512
 
 def run(what: Sequence[str], names: Sequence[str], physics: str, out: Path | None, console: Console) -> None:
     """Run the benchmarks named in `what` (physics, safeguards, learner) on some tasks."""
+    cached = jax.config.jax_enable_compilation_cache
     # A compile time read from a cache is no compile time.
     jax.config.update("jax_enable_compilation_cache", False)
+    try:
+        _run(what, names, physics, out, console)
+    finally:
+        jax.config.update("jax_enable_compilation_cache", cached)
+
+
+def _run(what, names, physics, out, console) -> None:
     record: dict[str, Any] = {"what": f"safebench bench {' '.join(what)}"}
     with console.status("measuring ...") as status:
 

@@ -1,0 +1,45 @@
+"""What the README claims is what the committed files hold."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from safebench import registry, result, summary
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+def test_the_results_table_is_that_of_the_committed_files():
+    found, problems = result.load_folder(ROOT / "results" / "quick")
+    assert not problems
+    begin, end = "<!-- results/quick: begin -->\n", "<!-- results/quick: end -->"
+    assert README.split(begin)[1].split(end)[0] == summary.markdown(found)
+
+
+def test_the_committed_quick_results_are_standard_and_keep_their_promise():
+    found, _ = result.load_folder(ROOT / "results" / "quick")
+    by_name = {cell.safeguard.name: cell for cell in found}
+    assert set(by_name) == {"none", "boundary-projection", "ray-mask"}
+    for name, cell in by_name.items():
+        assert cell.settings.standard
+        counted = summary.everything_counted(cell)
+        if name == "none":
+            assert counted.violations > 0
+        else:
+            assert cell.certified
+            assert not summary.broken_promise(cell)
+            assert summary.row(cell).reference.value >= -8.5
+
+
+@pytest.mark.parametrize("name", registry.names("task"))
+def test_the_share_of_each_safe_set_is_the_certificates(name, task_of):
+    (share,) = re.findall(rf"^\| {name} \|.*\| ([0-9.]+) %", README, flags=re.M)
+    assert float(share) == pytest.approx(100 * task_of(name).certificate.volume[0], abs=0.06)
+
+
+def test_links_lead_somewhere():
+    for target in re.findall(r"\]\(([^)#]+)\)", README):
+        if not target.startswith("http"):
+            assert (ROOT / target).exists(), target
