@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import safebench.tasks
 from certified_systems import double_integrator
 
+import safebench.tasks
 from safebench import certificate as certificates
 from safebench import proof, registry
 from safebench.certificate import digest, load, save

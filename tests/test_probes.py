@@ -7,9 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import probes
 import pytest
-from safebench.baselines import apg, ppo, sac, shac
 
 from safebench import registry
+from safebench.baselines import apg, ppo, sac, shac
 from safebench.learner import train
 from safebench.networks import MLP, normalise
 

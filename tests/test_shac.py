@@ -6,9 +6,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from safebench.baselines import shac
 
 from safebench import presets
+from safebench.baselines import shac
 from safebench.env import Env
 from safebench.learner import train
 
