@@ -72,6 +72,8 @@ def mjx_step(
     nq = model.nq
     device_model = mjx.put_model(model, impl="jax")
 
+    # Not for speed of running: jit traces MJX's thousands of operations once, not at every use.
+    @jax.jit
     def step(x: Float[Array, " n"], a: Float[Array, " m"], w: Float[Array, " q"]) -> Float[Array, " n"]:
         data = mjx.make_data(device_model)
         data = data.replace(qpos=x[:nq], qvel=x[nq:], ctrl=a)
@@ -94,6 +96,28 @@ def linearise_by_differences(
         return Affine(ends[0], columns[:, :actions], columns[:, actions:])
 
     return linearise
+
+
+def with_stored_jacobian(linearise: Callable[[Array], Affine]) -> Callable[[Array], Affine]:
+    """The same one-step model, whose derivative is taken forwards: n directions, where the state is n long.
+
+    Reverse mode then keeps the small Jacobian of each step instead of MJX's intermediate values, and MJX's
+    transposed program is never compiled. Both derivative modes work.
+    """
+
+    @jax.custom_jvp
+    def stored(x: Float[Array, " n"]) -> Affine:
+        return linearise(x)
+
+    @stored.defjvp
+    def _derivative(primals, tangents):
+        (x,), (along,) = primals, tangents
+        affine, jacobian = jax.vmap(
+            lambda direction: jax.jvp(linearise, (x,), (direction,)), out_axes=(None, -1)
+        )(jnp.eye(x.shape[0], dtype=x.dtype))
+        return affine, jax.tree.map(lambda part: part @ along, jacobian)
+
+    return stored
 
 
 def check_affine(model: mujoco.MjModel) -> None:
@@ -165,7 +189,7 @@ def mechanical(
     disturbance_input = np.asarray(disturbance_input, float)
     if physics == "mjx":
         step = mjx_step(model, disturbance_input)
-        linearise = linearise_by_differences(step, model.nu, disturbance_input.shape[1])
+        linearise = with_stored_jacobian(linearise_by_differences(step, model.nu, disturbance_input.shape[1]))
     elif physics == "compiled":
         step = rigid_body.compiled_step(model, disturbance_input)
         linearise = rigid_body.compiled_linearise(model, disturbance_input)
