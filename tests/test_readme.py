@@ -1,11 +1,12 @@
 """What the README claims is what the committed files hold."""
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 
-from safebench import registry, result, summary
+from safebench import certificate, registry, result, summary
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -43,3 +44,17 @@ def test_links_lead_somewhere():
     for target in re.findall(r"\]\(([^)#]+)\)", README):
         if not target.startswith("http"):
             assert (ROOT / target).exists(), target
+
+
+def test_the_recorded_attack_is_what_the_readme_says(task_of):
+    record = json.loads((ROOT / "docs" / "records" / "attack.json").read_text())
+    assert record["guarded_steps"] >= 1e7
+    assert f"{record['guarded_steps'] / 1e6:.1f} million guarded steps" in README
+    known = {certificate.digest(task_of(name).certificate) for name in registry.names("task")}
+    for attack in record["records"]:
+        counterexamples = attack["outside"] + attack["infeasible"] + attack["last_line"]
+        assert (counterexamples > 0) == attack["control"]
+        if attack["control"]:
+            assert attack["first"] <= 4096
+        else:
+            assert attack["certificate"] in known, "attack again: the certificate has changed"
