@@ -30,6 +30,7 @@ from safebench.learner import train
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.recorded,
     pytest.mark.filterwarnings("ignore:Brax System"),
 ]
 
