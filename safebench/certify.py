@@ -14,7 +14,7 @@ from safebench import proof, registry, synthesis
 from safebench.certificate import Certificate
 from safebench.proof import Proof
 
-CAPTION = """volume: share of the constraint box, Monte Carlo with 95 % interval; lambda: proven contraction;
+CAPTION = """n: states; volume: share of the constraint box, Monte Carlo with 95 % interval; lambda: proven contraction;
 slack: the smallest of any condition, relative; float32: share of the margin that its rounding needs"""
 
 
@@ -104,7 +104,7 @@ def table(outcomes: list[Outcome]) -> Table:
         pad_edge=False,
         caption=CAPTION,
     )
-    shown.add_column("task")
+    shown.add_column("task", no_wrap=True)
     shown.add_column("proof")
     for heading in (
         "states",
@@ -115,7 +115,7 @@ def table(outcomes: list[Outcome]) -> Table:
         "float32",
         "s",
     ):
-        shown.add_column(heading, justify="right")
+        shown.add_column(heading, justify="right", no_wrap=True)
     for task, found, volume, _ in outcomes:
         if found is None or volume is None:
             shown.add_row(task, "[red]none[/red]", *["-"] * 7)

@@ -16,7 +16,7 @@ from jaxtyping import Array, Float
 
 from safebench import remainder
 from safebench.action_set import Affine
-from safebench.dynamics import check_affine
+from safebench.affinity import check_affine
 from safebench.expression import Graph, Program, adjoint, gradients, program, run
 from safebench.inclusion import Inclusion
 from safebench.joint_tree import Pose, links_of, rotation_of, snap

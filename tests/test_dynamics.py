@@ -8,7 +8,8 @@ import pytest
 
 from safebench import registry
 from safebench.action_set import predict
-from safebench.dynamics import check_affine, fingerprint, mechanical
+from safebench.affinity import check_affine
+from safebench.dynamics import fingerprint, mechanical
 from safebench.task import shipped_model
 
 TASKS = registry.names("task")
