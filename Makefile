@@ -9,10 +9,10 @@ run: $(VENV)/ready
 	$(BIN)/safebench run --suite quick
 
 test: $(VENV)/ready
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
 
 test-slow: $(VENV)/ready
-	$(BIN)/python -m pytest -m "slow and not recorded"
+	$(BIN)/python -m pytest -m "slow and not recorded" -n 2
 
 certify: $(VENV)/ready
 	$(BIN)/safebench certify

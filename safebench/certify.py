@@ -98,7 +98,7 @@ def run(names: list[str], check: Callable[[str], Outcome], console: Console) -> 
 
 
 def _smallest_slack(found: Proof) -> float:
-    # The contraction is reported itself; its claim is the bound found, so its own slack is nothing but rounding.
+    # The contraction is shown itself: what it claims is the bound found, with no slack but rounding.
     return min(slack for name, slack in found.slacks.items() if name != "contraction")
 
 
