@@ -20,7 +20,7 @@ ACTION_SETS = 512
 
 def run(what: Sequence[str], names: Sequence[str], physics: str, out: Path | None, console: Console) -> None:
     """Run the benchmarks named in `what` (physics, safeguards, learner) on some tasks."""
-    cached = jax.config.jax_enable_compilation_cache
+    cached = jax.config.values["jax_enable_compilation_cache"]
     # A compile time read from a cache is no compile time.
     jax.config.update("jax_enable_compilation_cache", False)
     try:
