@@ -16,7 +16,7 @@ from jaxtyping import Array, PRNGKeyArray
 
 from safebench.env import Env, Episode
 from safebench.learner import Learner, Progress, keep_if
-from safebench.networks import MLP, Normaliser, absorb, fresh_normaliser, normalise
+from safebench.networks import MLP, Normaliser, absorb, forward, fresh_normaliser, normalise
 from safebench.returns import running_discount
 from safebench.safety import total
 

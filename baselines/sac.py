@@ -180,7 +180,7 @@ def make(env: Env, config: Config, interactions: int) -> Learner:
         latent = mean + jnp.exp(log_std) * noise
         return jnp.tanh(latent), log_density(latent, mean, log_std)
 
-    def judge(critics, observation: Array, action: Array) -> Float[Array, "2 *batch"]:
+    def judge(critics, observation: Array, action: Array) -> Float[Array, " 2 *batch"]:
         inputs = jnp.concatenate([observation, action], axis=-1)
         return jax.vmap(lambda one: forward(critic_net, one, inputs)[..., 0])(critics)
 

@@ -16,6 +16,8 @@ from safebench import bench_learner, bench_physics, bench_safeguards, presets, p
 from safebench import task as tasks
 
 ACTION_SETS = 512
+CHAIN = "chain"
+"""The serial chain of safebench.bench_physics, a system for `physics` alone."""
 
 
 def run(what: Sequence[str], names: Sequence[str], physics: str, out: Path | None, console: Console) -> None:
@@ -47,8 +49,8 @@ def _run(what, names, physics, out, console) -> None:
 
 
 def _physics(names, physics, report, console) -> list:
-    systems = [name for name in names if registry.load("task", name).make().dynamics.model is not None]
-    timings = bench_physics.measure([*systems, "chain"], report)
+    systems = [name for name in names if name == CHAIN or _mechanical(name)]
+    timings = bench_physics.measure(systems, report)
     title = f"Physics: batch {bench_physics.BATCH}, {bench_physics.STEPS} steps"
     shown = _table(title, "system", "physics", "forward ms", "gradient ms", "compile s", "gradient compile s")
     for row in timings:
@@ -61,7 +63,12 @@ def _physics(names, physics, report, console) -> list:
     return [*timings, *bench_physics.compare(timings)]
 
 
+def _mechanical(name: str) -> bool:
+    return registry.load("task", name).make().dynamics.model is not None
+
+
 def _safeguards(names, physics, report, console) -> list:
+    names = [name for name in names if name != CHAIN]
     guards = {}
     for name in presets.names():
         _, module, config = presets.resolve(name)
@@ -91,6 +98,7 @@ def _safeguards(names, physics, report, console) -> list:
 
 
 def _learner(names, physics, report, console) -> list:
+    names = [name for name in names if name != CHAIN]
     timings = []
     for name in names:
         timings += bench_learner.measure(name, presets.PAPER, "shac", physics, report)

@@ -166,7 +166,10 @@ def bench(
     what: Annotated[
         list[str] | None, typer.Argument(help="physics, safeguards, learner [default: all].")
     ] = None,
-    task: Annotated[list[str] | None, typer.Option("--task", "-t", help="Tasks [default: all].")] = None,
+    task: Annotated[
+        list[str] | None,
+        typer.Option("--task", "-t", help="Tasks, or chain (seven joints, for physics) [default: all]."),
+    ] = None,
     physics: Annotated[Literal["mjx", "compiled"], typer.Option(help="Of `learner`.")] = "mjx",
     out: Annotated[Path | None, typer.Option(help="Also write the figures here (JSON).")] = None,
 ) -> None:
@@ -174,9 +177,10 @@ def bench(
     _start_jax()
     from safebench import bench, registry
 
-    names = task or registry.names("task")
+    names = task or [*registry.names("task"), bench.CHAIN]
     for name in names:
-        registry.load("task", name)
+        if name != bench.CHAIN:
+            registry.load("task", name)
     for part in what or ():
         if part not in bench.PARTS:
             raise LookupError(registry.unknown("benchmark", part, bench.PARTS))
