@@ -60,7 +60,7 @@ class Env(BraxEnv):
     Gradients flow through the safeguard and the physics. Actions are normalised to [-1, 1].
     """
 
-    def __init__(self, task: Task, safeguard: Safeguard, regularisation: float = 0.0):
+    def __init__(self, task: Task, safeguard: Safeguard, regularisation: float | Float[Array, ""] = 0.0):
         """regularisation: kappa >= 0; learners add kappa |applied - proposed|^2 to their loss."""
         self.task = task
         self.safeguard = safeguard
