@@ -16,11 +16,12 @@ from safebench.evaluate import STARTS, Evaluation, evaluate
 from safebench.learner import Learner, Progress, TrainingState
 from safebench.result import Result
 from safebench.safety import Safety
+from safebench.snapshot import Evaluated, Snapshot
 from safebench.suites import Cell
 from safebench.task import Task
 
-Report = Callable[[int, int, float], None]
-"""Called after every evaluation with (interactions done per seed, of how many, mean return)."""
+Report = Callable[[Snapshot], None]
+"""Called once when the program is compiled, then after every evaluation."""
 
 
 class Prepared(NamedTuple):
@@ -108,6 +109,9 @@ def run(cell: Cell, report: Report | None = None) -> Result:
 
     points: list[Point] = []
     seconds: list[float] = []
+    of = points_wanted * updates * learner.interactions
+    if report is not None:
+        report(Snapshot(0, of, 0.0, None))
     started = time.perf_counter()
     for index in range(points_wanted):
         state, point = compiled(state)
@@ -115,9 +119,7 @@ def run(cell: Cell, report: Report | None = None) -> Result:
         seconds.append(time.perf_counter() - started)
         if report is not None:
             done = (index + 1) * updates * learner.interactions
-            report(
-                done, points_wanted * updates * learner.interactions, float(point.evaluation.returns.mean())
-            )
+            report(Snapshot(done, of, seconds[-1], _evaluated(points)))
     return _result(prepared, verified, points, updates * learner.interactions, seconds, compile_seconds)
 
 
@@ -126,6 +128,25 @@ def _prove(task: Task) -> bool:
     if not found.passed:
         raise ValueError(f"the certificate of {task.name!r} does not prove its set: {found.failures[0]}")
     return True
+
+
+def _evaluated(points: list[Point]) -> Evaluated:
+    """The last point, all seeds together, and what safety counted since training began."""
+    progress, evaluation = points[-1]
+    return Evaluated(
+        return_mean=float(evaluation.returns.mean()),
+        reference_return=float(evaluation.reference_return.mean()),
+        policy_loss=float(progress.policy_loss.mean()),
+        value_loss=float(progress.value_loss.mean()),
+        gradient_norm=float(progress.gradient_norm.mean()),
+        skipped=sum(int(point.progress.skipped.sum()) for point in points),
+        training=_counted([point.progress.safety for point in points]),
+        evaluation=_counted([evaluation.safety]),
+    )
+
+
+def _counted(parts: list[Safety]) -> result.Counters:
+    return result.total(_columns(jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)))
 
 
 def _result(

@@ -15,6 +15,7 @@ from rich.progress import (
 from safebench import provenance, result, standards
 from safebench.result import Result
 from safebench.run import Prepared, prepare, run
+from safebench.snapshot import Snapshot
 from safebench.suites import Cell
 
 
@@ -82,10 +83,12 @@ def execute(cells: list[Cell], folder: Path, force: bool, console: Console) -> l
                 continue
             bar = progress.add_task(cell.title, total=cell.interactions, state="compiling")
 
-            def report(done: int, of: int, mean: float, bar=bar, cell=cell) -> None:
-                elapsed = max(progress.tasks[bar].elapsed or 0.0, 1e-9)
-                rate = done * len(cell.seeds) / elapsed
-                progress.update(bar, completed=done, total=of, state=f"return {mean:.1f}, {rate:.0f} steps/s")
+            def report(snapshot: Snapshot, bar=bar, cell=cell) -> None:
+                state = "training"
+                if snapshot.evaluated is not None:
+                    rate = snapshot.interactions * len(cell.seeds) / max(snapshot.seconds, 1e-9)
+                    state = f"return {snapshot.evaluated.return_mean:.1f}, {rate:.0f} steps/s"
+                progress.update(bar, completed=snapshot.interactions, total=snapshot.of, state=state)
 
             results[cell] = run(cell, report)
             result.write(results[cell], path_of(cell, folder))
