@@ -18,7 +18,7 @@ def test_the_step_is_the_formula(task_of):
         t_in - c0 * t_in + c1 * t_ret + w[0] / 240,
         t_ret + c2 * t_in - c2 * t_ret + 3.01 / 1.1625 * 5 * a[1],
     ]
-    np.testing.assert_allclose(task.dynamics.step(x, a, w), expected, rtol=1e-14)
+    np.testing.assert_allclose(task.dynamics.step(*map(jnp.asarray, (x, a, w))), expected, rtol=1e-14)
     model = task.dynamics.linearise(jnp.asarray(x))
     np.testing.assert_allclose(model.drift + model.control @ a + model.noise @ w, expected, rtol=1e-14)
 
@@ -30,8 +30,8 @@ def test_heating_alone_admits_no_safe_set():
     stored = np.array([0.0, 1.0, c1 / c2])
     rng = np.random.default_rng(0)
     for x in rng.uniform(energy.CONSTRAINTS.lower, energy.CONSTRAINTS.upper, (100, 3)):
-        heating = np.array([0.0, rng.uniform(0, 1)])
-        rise = stored @ (np.asarray(dynamics.step(x, heating, np.array([40.0]))) - x)
+        heating = jnp.array([0.0, rng.uniform(0, 1)])
+        rise = stored @ (np.asarray(dynamics.step(jnp.asarray(x), heating, jnp.array([40.0]))) - x)
         assert rise >= (40 - 24) / 240 - 1e-12
 
 
