@@ -103,8 +103,8 @@ def zonotopic(a: Float[Array, " m"], actions: ActionSet) -> Float[Array, " m"]:
 
 
 def _midpoint(actions: ActionSet) -> Float[Array, " m"]:
-    low, high = interval(actions.normals[:, 0], actions.offsets)
-    return jnp.reshape(0.5 * (low + high), (1,))
+    low, high = interval(actions)
+    return 0.5 * (low + high)
 
 
 def _highest(actions: ActionSet, reach: Float[Array, "rows k"]) -> Float[Array, " m"]:

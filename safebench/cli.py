@@ -22,7 +22,9 @@ console = Console()
     epilog="Examples:\n\n"
     "- `safebench run --suite quick`\n\n"
     "- `safebench run -t pendulum -g ray-mask -l shac --seeds 10`\n\n"
-    "- `safebench run -t pendulum -g none -l shac --set learner.discount=0.99 --out runs/trial`"
+    "- `safebench run -t pendulum -g none -l shac --set learner.discount=0.99 --out runs/trial`\n\n"
+    "- `safebench run --suite paper --workers 8 --track tensorboard`\n\n"
+    "- `safebench run --suite full --on ray:auto`"
 )
 def run(
     suite: Annotated[str | None, typer.Option(help="A named list of cells; see `safebench list`.")] = None,
@@ -46,12 +48,20 @@ def run(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Result folder [default: runs/SUITE].")] = None,
     force: Annotated[bool, typer.Option(help="Redo finished cells.")] = False,
+    workers: Annotated[
+        int | None,
+        typer.Option(help="Cells at a time, each in a process of its own [default: 1, in this one]."),
+    ] = None,
+    on: Annotated[str, typer.Option(help="here, or ray[:ADDRESS]: as tasks of a Ray cluster.")] = "here",
+    track: Annotated[
+        list[str] | None, typer.Option(help="tensorboard or wandb: follow training below OUT/tracking.")
+    ] = None,
 ) -> None:
     """Train the cells asked for, print their table, write results and learning curves."""
     _start_jax(precision)
-    from safebench import plots, suites, summary
     from safebench import settings as options
-    from safebench.runner import execute, path_of
+    from safebench import suites
+    from safebench.run_command import run_cells
 
     changes = options.parse(assign or [])
     chosen = bool(task or safeguard or learner)
@@ -62,16 +72,7 @@ def run(
     cells = suites.cells(suite) if suite else suites.product(task, safeguard, learner)
     cells = [suites.changed(cell, seeds, interactions, physics, precision, changes) for cell in cells]
     folder = out or Path("runs") / (suite or "custom")
-    results = execute(cells, folder, force, console)
-    summary.show(results, console)
-    figures = plots.save(plots.learning_curves(results), folder / "learning_curves")
-    console.print("Wrote:")
-    for path in [*(path_of(cell, folder) for cell in cells), *figures]:
-        console.print(f"  {path}", soft_wrap=True)
-    broken = [result for result in results if summary.broken_promise(result)]
-    for result in broken:
-        console.print(f"[red]UNSAFE[/red] {result.title}: a certified cell counted safety failures")
-    if broken:
+    if not run_cells(cells, folder, force, on, workers, track or [], console):
         raise typer.Exit(1)
 
 
@@ -225,12 +226,9 @@ def _show_written(written: Sequence[Path], left_out: Sequence[str]) -> None:
 
 
 def main() -> None:
-    """Entry point. Exit codes: 0 done, 1 a proof failed or a certified cell was unsafe, 2 bad usage."""
+    """Entry point. Exit codes: 0 done, 1 a proof or a cell failed or was unsafe, 2 bad usage, 130 Ctrl-C."""
     try:
         app()
-    except KeyboardInterrupt:
-        console.print("\ninterrupted: finished cells are kept; the same command goes on from there")
-        sys.exit(130)
     except (ValueError, LookupError, OSError) as error:
         text = str(error.args[0]) if isinstance(error, LookupError) and error.args else str(error)
         Console(stderr=True).print(f"[red]Error:[/red] {text}", soft_wrap=True, highlight=False)

@@ -26,23 +26,23 @@ def project(a: Float[Array, " m"], actions: ActionSet) -> Float[Array, " m"]:
     safe = contains(actions, a)
     target = tighten(actions)
     if a.shape[0] == 1:
-        projected = _clip(a, target.normals[:, 0], target.offsets)
+        projected = _clip(a, target)
     else:
         projected = nearest(a, target.normals, target.offsets, done=safe)
     return jnp.where(safe, a, projected)
 
 
-def interval(normals: Float[Array, " rows"], offsets: Float[Array, " rows"]) -> tuple[Array, Array]:
-    """The ends of {x : normals x <= offsets} on the line; each differentiable through its own row."""
-    fixed_normals, fixed_offsets = jax.lax.stop_gradient((normals, offsets))
-    bounds = fixed_offsets / jnp.where(fixed_normals != 0, fixed_normals, 1.0)
-    low = jnp.argmax(jnp.where(fixed_normals < 0, bounds, -jnp.inf))
-    high = jnp.argmin(jnp.where(fixed_normals > 0, bounds, jnp.inf))
-    return offsets[low] / normals[low], offsets[high] / normals[high]
+def interval(actions: ActionSet) -> tuple[Float[Array, " 1"], Float[Array, " 1"]]:
+    """The ends of an action set with one input; each differentiable through its own row."""
+    normals = actions.normals[:, 0]
+    bounds = actions.offsets / jnp.where(normals != 0, normals, 1.0)
+    low = jnp.max(jnp.where(normals < 0, bounds, -jnp.inf))
+    high = jnp.min(jnp.where(normals > 0, bounds, jnp.inf))
+    return low[None], high[None]
 
 
-def _clip(a, normals, offsets):
-    low, high = interval(normals, offsets)
+def _clip(a: Float[Array, " 1"], actions: ActionSet) -> Float[Array, " 1"]:
+    low, high = interval(actions)
     return jnp.where(a < low, low, jnp.where(a > high, high, a))
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float
 
 from safebench.action_set import ActionSet, slacks, tighten
 
@@ -41,10 +41,8 @@ def cast(a: Float[Array, " m"], actions: ActionSet, centre: Float[Array, " m"]) 
     m = a.shape[0]
     direction = a - centre
     target = tighten(actions, centre)
-    ratios = _ratio(*jax.lax.stop_gradient((_rates(target.normals, direction), slacks(target, centre))))
-    # The derivative flows through the binding row alone.
-    safe = _gauge(target, direction, jnp.argmax(ratios))
-    box = _gauge(target, direction, jnp.argmax(ratios[-2 * m :]) + ratios.shape[0] - 2 * m)
+    rates, room = _rates(target.normals, direction), slacks(target, centre)
+    safe, box = _gauge(rates, room), _gauge(rates[-2 * m :], room[-2 * m :])
     outside = box > 1
     pull = jnp.where(outside, 1.0 / jnp.where(outside, box, 1.0), 1.0)
     end = jnp.where(outside, centre + pull * direction, a)
@@ -69,7 +67,12 @@ def _ratio(rates: Array, room: Array) -> Array:
     return jnp.where(open_rows, ratios, jnp.where(rates > 0, 1 / none, 0.0))
 
 
-def _gauge(target: ActionSet, direction: Float[Array, " m"], row: Int[Array, ""]) -> Float[Array, ""]:
-    normal, offset = target.normals[row], target.offsets[row]
-    room = offset - jnp.sum(normal * target.centre)
-    return jnp.maximum(_ratio(jnp.sum(normal * direction), room), 0.0)
+def _gauge(rates: Float[Array, " rows"], room: Float[Array, " rows"]) -> Float[Array, ""]:
+    """The largest ratio, at least 0, with the derivative of the rows that attain it (their mean)."""
+    ratios = jax.lax.stop_gradient(_ratio(rates, room))
+    largest = jnp.max(ratios)
+    binding = ratios == largest
+    # Masked sums, not lookups: under `vmap` a lookup's derivative is a scatter, slow on the CPU.
+    rate, space = jnp.sum(jnp.where(binding, rates, 0.0)), jnp.sum(jnp.where(binding, room, 0.0))
+    gauge = _ratio(rate, space)
+    return jnp.maximum(largest + (gauge - jax.lax.stop_gradient(gauge)), 0.0)

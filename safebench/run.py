@@ -3,6 +3,7 @@
 import dataclasses
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -10,7 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from safebench import certificate as certificates
-from safebench import presets, proof, provenance, registry, result, safety, settings
+from safebench import checkpoint as checkpoints
+from safebench import devices, presets, proof, provenance, registry, result, safety, settings
 from safebench.env import Env
 from safebench.evaluate import STARTS, Evaluation, evaluate
 from safebench.learner import Learner, Progress, TrainingState
@@ -87,8 +89,10 @@ def stretch(prepared: Prepared, updates: int) -> Callable[[TrainingState], tuple
     return one
 
 
-def run(cell: Cell, report: Report | None = None) -> Result:
-    """Train and evaluate all seeds of a cell.
+def run(cell: Cell, report: Report | None = None, checkpoint: Path | None = None) -> Result:
+    """Train and evaluate all seeds of a cell; seeds share the devices of this machine.
+
+    checkpoint: a folder for the final policies (see safebench.checkpoint).
 
     Raises:
         LookupError, ValueError: for a bad cell, before anything is compiled, or a certificate that
@@ -102,8 +106,8 @@ def run(cell: Cell, report: Report | None = None) -> Result:
     points_wanted = total_updates // updates
     started = time.perf_counter()
     keys = jax.vmap(jax.random.key)(np.array(cell.seeds, np.uint32))
-    state = jax.jit(jax.vmap(learner.initialise))(keys)
-    program = jax.jit(jax.vmap(stretch(prepared, updates)), donate_argnums=0)
+    state = jax.jit(devices.over_seeds(learner.initialise, len(cell.seeds)))(keys)
+    program = jax.jit(devices.over_seeds(stretch(prepared, updates), len(cell.seeds)), donate_argnums=0)
     compiled = program.lower(state).compile()
     compile_seconds = time.perf_counter() - started
 
@@ -120,7 +124,11 @@ def run(cell: Cell, report: Report | None = None) -> Result:
         if report is not None:
             done = (index + 1) * updates * learner.interactions
             report(Snapshot(done, of, seconds[-1], _evaluated(points)))
-    return _result(prepared, verified, points, updates * learner.interactions, seconds, compile_seconds)
+    found = _result(prepared, verified, points, updates * learner.interactions, seconds, compile_seconds)
+    if checkpoint is not None:
+        policies = jax.jit(jax.vmap(learner.policy))(state)
+        checkpoints.save(checkpoint, checkpoints.describe(cell, found), policies)
+    return found
 
 
 def _prove(task: Task) -> bool:

@@ -1,22 +1,33 @@
-"""Run many cells: skip the finished, keep what is done, show progress."""
+"""Run many cells: skip the finished, redo the damaged, write each result as soon as it is there."""
 
+import json
+import os
+import shutil
+import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    Progress,
-    SpinnerColumn,
-    TaskProgressColumn,
-    TextColumn,
-    TimeRemainingColumn,
-)
 
-from safebench import provenance, result, standards
+from safebench import checkpoint, events, live, provenance, result, standards
+from safebench.events import Event, Handle, Place
 from safebench.result import Result
 from safebench.run import Prepared, prepare, run
-from safebench.snapshot import Snapshot
 from safebench.suites import Cell
+
+DAMAGED = ".damaged"
+"""Added to the name of a file that an interruption cut short."""
+
+STALE = 3600.0
+"""Seconds after which a temporary file is left over: writing one takes milliseconds."""
+
+
+class Outcome(NamedTuple):
+    """Results in the order asked for, and what stopped the cells that have none."""
+
+    results: list[Result]
+    failed: dict[Cell, str]
 
 
 def path_of(cell: Cell, folder: Path) -> Path:
@@ -25,14 +36,14 @@ def path_of(cell: Cell, folder: Path) -> Path:
 
 
 def finished(prepared: Prepared, folder: Path) -> Result | None:
-    """The cell's result if its file is there.
+    """The cell's result if its file is there and whole.
 
     Raises:
-        ValueError: if the file is damaged, or holds the cell with other settings.
+        ValueError: if the file is no result, or holds the cell with other settings.
     """
     cell = prepared.cell
     path = path_of(cell, folder)
-    if not path.exists():
+    if not path.exists() or cut_short(path):
         return None
     try:
         found = result.load(path)
@@ -53,13 +64,54 @@ def finished(prepared: Prepared, folder: Path) -> Result | None:
     return found
 
 
-def execute(cells: list[Cell], folder: Path, force: bool, console: Console) -> list[Result]:
-    """Run every unfinished cell, each result written before the next cell starts.
+def cut_short(path: Path) -> bool:
+    """Whether a file is no whole JSON text: empty, truncated or zeroed, as a loss of power leaves it.
+
+    Whole JSON that is no result was written by somebody, and is not ours to move.
+    """
+    if not path.is_file() or path.stat().st_size > result.LARGEST_FILE:
+        return False
+    try:
+        json.loads(path.read_bytes())
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        return True
+    except (ValueError, RecursionError):  # numbers or brackets without end: somebody's doing
+        return False
+    return False
+
+
+def here(cells: Mapping[Cell, Path], handle: Handle) -> None:
+    """Run cells in this process, one after the other."""
+    for cell, folder in cells.items():
+        handle(Event(cell, "compiling"))
+        handle(work(cell, folder, handle))
+
+
+def work(cell: Cell, folder: Path, send: Handle) -> Event:
+    """Train one cell; every evaluation is sent, and the event that ends the cell returned."""
+    try:
+        found = run(cell, lambda snapshot: send(Event(cell, "training", snapshot)), folder)
+    except Exception as error:
+        return events.failed(cell, error)
+    return Event(cell, "done", result=found)
+
+
+def execute(
+    cells: list[Cell],
+    folder: Path,
+    force: bool,
+    console: Console,
+    place: Place = here,
+    track: Handle | None = None,
+) -> Outcome:
+    """Run every unfinished cell at a place; `track` sees every event too.
 
     Raises:
         ValueError, LookupError: for a bad cell or result file, before anything runs.
-        OSError: if the folder cannot be written, before anything runs.
+        OSError: if the folder cannot be written.
     """
+    cells = list(dict.fromkeys(cells))
+    _check_paths(cells, folder)
     results: dict[Cell, Result] = {}
     for cell in cells:
         prepared = prepare(cell)
@@ -69,32 +121,57 @@ def execute(cells: list[Cell], folder: Path, force: bool, console: Console) -> l
     _check_writable(folder)
     if results:
         console.print(f"{len(results)} of {len(cells)} cells were finished before: skipped (--force redoes)")
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=12),
-        TaskProgressColumn(),
-        TimeRemainingColumn(compact=True),
-        TextColumn("{task.fields[state]}"),
-    )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        for cell in cells:
-            if cell in results:
-                continue
-            bar = progress.add_task(cell.title, total=cell.interactions, state="compiling")
+    todo = {cell: checkpoint.beside(path_of(cell, folder)) for cell in cells if cell not in results}
+    for cell in todo:
+        _clear(path_of(cell, folder), console)
 
-            def report(snapshot: Snapshot, bar=bar, cell=cell) -> None:
-                state = "training"
-                if snapshot.evaluated is not None:
-                    rate = snapshot.interactions * len(cell.seeds) / max(snapshot.seconds, 1e-9)
-                    state = f"return {snapshot.evaluated.return_mean:.1f}, {rate:.0f} steps/s"
-                progress.update(bar, completed=snapshot.interactions, total=snapshot.of, state=state)
+    failures: dict[Cell, str] = {}
+    with live.table(cells, set(results), console) as show:
 
-            results[cell] = run(cell, report)
-            result.write(results[cell], path_of(cell, folder))
-            if not console.is_terminal:
-                console.print(f"{cell.title}: done in {results[cell].timing.train_seconds:.0f} s")
-    return [results[cell] for cell in cells]
+        def handle(event: Event) -> None:
+            path = path_of(event.cell, folder)
+            if event.result is not None:
+                try:
+                    result.write(event.result, path)
+                except ValueError as error:  # e.g. a plug-in's name that the schema refuses
+                    event = events.failed(event.cell, error)
+                else:
+                    results[event.cell] = event.result
+                    path.with_suffix(".error.txt").unlink(missing_ok=True)
+            if event.state == "failed":
+                failures[event.cell] = event.problem
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.with_suffix(".error.txt").write_text(event.details, encoding="utf-8")
+            show(event)
+            if track is not None:
+                track(event)
+
+        if todo:
+            place(todo, handle)
+    return Outcome([results[cell] for cell in cells if cell in results], failures)
+
+
+def _clear(path: Path, console: Console) -> None:
+    """Move a damaged result aside and remove temporary files that a killed run left beside it."""
+    if cut_short(path):
+        aside = path.with_name(path.name + DAMAGED)
+        os.replace(path, aside)
+        console.print(f"{path}: damaged by an interruption; kept as {aside.name}, the cell is run again")
+    for leftover in path.parent.glob(".*.part"):
+        if time.time() - leftover.stat().st_mtime < STALE:
+            continue  # another run may be writing it now
+        if leftover.is_dir():
+            shutil.rmtree(leftover, ignore_errors=True)
+        else:
+            leftover.unlink(missing_ok=True)
+
+
+def _check_paths(cells: list[Cell], folder: Path) -> None:
+    owners: dict[Path, Cell] = {}
+    for cell in cells:
+        other = owners.setdefault(path_of(cell, folder), cell)
+        if other != cell:
+            raise ValueError(f"{cell.title} and {other.title} would be written to the same file")
 
 
 def _check_writable(folder: Path) -> None:

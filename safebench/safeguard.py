@@ -38,13 +38,19 @@ Safeguard = Callable[[Float[Array, " m"], ActionSet], Guarded]
 Solve = Callable[[Float[Array, " m"], ActionSet], Float[Array, " m"]]
 
 
+@jax.custom_jvp
 def safe_norm(v: Float[Array, " m"]) -> Float[Array, ""]:
     """Euclidean norm with gradient zero at zero, without overflow or underflow."""
-    largest = jax.lax.stop_gradient(jnp.max(jnp.abs(v)))
-    positive = largest > 0
-    scale = jnp.where(positive, largest, 1.0)
-    squared = jnp.sum((v / scale) ** 2)
-    return jnp.where(positive, scale * jnp.sqrt(jnp.where(positive, squared, 1.0)), 0.0)
+    largest = jnp.max(jnp.abs(v))
+    scale = jnp.where(largest > 0, largest, 1.0)
+    return scale * jnp.sqrt(jnp.sum((v / scale) ** 2))
+
+
+@safe_norm.defjvp
+def _safe_norm_jvp(primals, tangents):
+    (v,), (change,) = primals, tangents
+    norm = safe_norm(v)
+    return norm, jnp.sum(v / jnp.where(norm > 0, norm, 1.0) * change)
 
 
 def is_feasible(actions: ActionSet) -> Bool[Array, ""]:

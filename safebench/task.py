@@ -42,6 +42,7 @@ class Task:
     advance: context -> the next step's context.
     disturb: (key, context) -> w in the box.
     reference_start: (state, context) of the paper's single evaluation episode, or None.
+    state_units: for figures; () for a mechanical task in metres, radians and seconds.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Task:
     advance: Callable[[Context], Context]
     disturb: Callable[[PRNGKeyArray, Context], Array]
     reference_start: tuple[np.ndarray, Context] | None = None
+    state_units: tuple[str, ...] = ()
 
 
 def reset(task: Task, key: PRNGKeyArray) -> tuple[Float[Array, " n"], Context]:

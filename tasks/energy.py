@@ -183,4 +183,5 @@ def make(physics: Physics = "mjx", profiles: str | PathLike | None = None) -> Ta
         reward=reward,
         advance=lambda clock: (clock + 1) % len(year),
         disturb=lambda key, clock: at(clock)[2:],
+        state_units=("kWh", "°C", "°C"),
     )
