@@ -8,32 +8,10 @@ import sys
 import numpy as np
 import pytest
 from rich.console import Console
+from tiny_cells import tiny
 
 from safebench import cli, presets, result, runner, settings, suites
 from safebench.run import prepare, run
-from safebench.suites import Cell
-
-TINY = (
-    ("environments", "2"),
-    ("window", "4"),
-    ("policy_hidden", "(8,)"),
-    ("value_hidden", "(8,)"),
-    ("value_fits", "1"),
-)
-
-
-def tiny(safeguard="ray-mask", seeds=(0, 1), interactions=32):
-    return Cell(
-        "custom",
-        "pendulum",
-        safeguard,
-        "shac",
-        seeds,
-        interactions,
-        physics="compiled",
-        learner_changes=TINY,
-        evaluations=2,
-    )
 
 
 @pytest.fixture(scope="module")
@@ -58,9 +36,9 @@ def test_a_result_tells_what_was_run(folder, cells):
     assert {"physics", "seeds", "interactions", "learner.window"} <= set(found.settings.changed)
     assert found.learner.config["window"] == 4
     assert found.runs[0].training.steps == 32
-    assert found.runs[0].curve.interactions == (16, 32)
+    assert found.runs[0].curve.interactions == (8, 16, 24, 32)
     assert found.runs[0].curve.reference_return is not None
-    assert found.runs[0].evaluation.steps == 2 * 65 * 240
+    assert found.runs[0].evaluation.steps == 4 * 65 * 240
     assert found.provenance.packages["jax"]
 
 
@@ -106,7 +84,7 @@ def test_an_interruption_keeps_what_is_finished(folder, cells, tmp_path, monkeyp
 
 
 def test_other_settings_in_the_way_are_not_overwritten(folder, cells):
-    other = dataclasses.replace(cells[0], learner_changes=(*TINY, ("discount", "0.9")))
+    other = dataclasses.replace(cells[0], learner_changes=(*cells[0].learner_changes, ("discount", "0.9")))
     before = runner.path_of(cells[0], folder).read_bytes()
     with pytest.raises(ValueError, match="other settings"):
         runner.execute([other], folder, force=False, console=Console(quiet=True))

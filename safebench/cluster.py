@@ -1,0 +1,153 @@
+"""Cells as tasks of a Ray cluster. Scheduling, retries and transport are Ray's; results come back as data.
+
+Every machine of the cluster needs the same safebench; a task given as a file must be at the same path there.
+"""
+
+import contextlib
+import io
+import os
+import shutil
+import sys
+import tarfile
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safebench import events
+from safebench.events import Event, Handle, Place
+from safebench.suites import Cell
+from safebench.workers import RETRIES, limits, train
+
+POLL = 0.2
+"""Seconds between two looks at the cluster."""
+
+
+@dataclass(frozen=True)
+class Returned:
+    """What a task gives back: the event that ended its cell, and the checkpoint's folder as a tar file."""
+
+    event: Event
+    checkpoint: bytes
+
+
+def on_ray(address: str | None, most: int | None = None) -> Place:
+    """Cells as tasks of the cluster at `address` ("auto": the one this machine is part of; None: a new one
+    on this machine), at most so many at a time (None: as many as it has room for).
+
+    Raises:
+        ValueError: if Ray is not installed.
+    """
+    try:
+        import ray  # noqa: F401
+    except ImportError:
+        raise ValueError("--on ray needs a package: pip install 'safebench[ray]'") from None
+    return lambda cells, handle: _place(cells, handle, address, most)
+
+
+def _place(cells: Mapping[Cell, Path], handle: Handle, address: str | None, most: int | None) -> None:
+    import ray
+    from ray.util.queue import Queue
+
+    with _connected(address):
+        most = min(most or len(cells), len(cells))
+        threads, accelerators = share(ray.nodes(), most)
+        queue = Queue(actor_options={"num_cpus": 0})
+        # A process per cell (max_calls): memory and settings of one cell never reach the next.
+        task = ray.remote(_task).options(
+            num_cpus=threads, num_gpus=accelerators, max_retries=RETRIES, max_calls=1
+        )
+        waiting, running = list(cells), {}
+        try:
+            while waiting or running:
+                while waiting and len(running) < most:
+                    cell = waiting.pop(0)
+                    running[task.remote(cell, os.getcwd(), sys.argv, threads, queue)] = cell
+                ended, _ = ray.wait(list(running), timeout=POLL)
+                for event in queue.get_nowait_batch(queue.qsize()):
+                    handle(event)
+                for reference in ended:
+                    cell = running.pop(reference)
+                    handle(_result(reference, cell, cells[cell]))
+        finally:
+            for reference in running:
+                ray.cancel(reference, force=True)
+
+
+@contextlib.contextmanager
+def _connected(address: str | None) -> Iterator[None]:
+    """A connection to the cluster; one made by the caller is used and left as it is."""
+    import ray
+
+    if ray.is_initialized():
+        yield
+        return
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent anywhere
+    new: dict[str, Any] = {} if address else {"include_dashboard": False}
+    ray.init(address or "local", log_to_driver=False, logging_level="ERROR", **new)
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def share(nodes: list[dict], most: int) -> tuple[int, int]:
+    """Cores and accelerators of one cell, when at most so many cells run at once: an even share of all
+    cores, which must fit on the smallest machine; one accelerator if there are any.
+
+    nodes: as `ray.nodes()` lists them.
+    """
+    resources = [node["Resources"] for node in nodes if node["Alive"]]
+    processors = [int(found["CPU"]) for found in resources if found.get("CPU", 0) >= 1]
+    threads = max(1, min(sum(processors) // most, *processors)) if processors else 1
+    return threads, int(any(found.get("GPU", 0) >= 1 for found in resources))
+
+
+def _task(cell: Cell, directory: str, arguments: list[str], threads: int, queue: Any) -> Returned:
+    """What runs in the cluster."""
+    queue.put(Event(cell, "compiling"))
+    with contextlib.suppress(OSError):
+        os.chdir(directory)  # for tasks given as files
+    sys.argv = arguments  # for the result's provenance
+    os.environ.update(limits(threads))
+    with tempfile.TemporaryDirectory(prefix="safebench-") as scratch:
+        folder = Path(scratch) / "checkpoint"
+        event = train(cell, folder, queue.put)
+        return Returned(event, _packed(folder) if folder.exists() else b"")
+
+
+def _result(reference: Any, cell: Cell, folder: Path) -> Event:
+    import ray
+
+    try:
+        returned: Returned = ray.get(reference)
+    except ray.exceptions.WorkerCrashedError:
+        problem = f"its worker died {RETRIES + 1} times"
+        return Event(cell, "failed", problem=problem, details=problem)
+    except ray.exceptions.RayError as error:
+        return events.failed(cell, error)
+    if returned.checkpoint:
+        _unpack(returned.checkpoint, folder)
+    return returned.event
+
+
+def _packed(folder: Path) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        archive.add(folder, arcname=".")
+    return buffer.getvalue()
+
+
+def _unpack(data: bytes, folder: Path) -> None:
+    """Write a checkpoint's folder; at any interruption it is whole or absent."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
+    try:
+        with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+            archive.extractall(fresh, filter="data")
+        shutil.rmtree(folder, ignore_errors=True)
+        os.rename(fresh, folder)
+    except BaseException:
+        shutil.rmtree(fresh, ignore_errors=True)
+        raise

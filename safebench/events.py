@@ -1,0 +1,44 @@
+"""What happens to a cell on its way to a result, as data: the same wherever the cell runs."""
+
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from safebench.result import Result
+from safebench.snapshot import Snapshot
+from safebench.suites import Cell
+
+State = Literal["waiting", "compiling", "training", "retrying", "done", "skipped", "failed"]
+
+
+@dataclass(frozen=True)
+class Event:
+    """A cell has reached a state.
+
+    snapshot: with `training`. result: with `done`, and nowhere else.
+    problem: with `failed` and `retrying`, what is wrong in one line; details: all that is known of it.
+    """
+
+    cell: Cell
+    state: State
+    snapshot: Snapshot | None = None
+    result: Result | None = None
+    problem: str = ""
+    details: str = ""
+
+
+Handle = Callable[[Event], None]
+"""What is done with every event; always called in the process and thread that started the run."""
+
+Place = Callable[[Mapping[Cell, Path], Handle], None]
+"""Where cells run: takes the cells to run, each with the folder of its checkpoint, and hands every event
+over. A cell that fails ends in a `failed` event and leaves the others alone."""
+
+
+def failed(cell: Cell, error: BaseException) -> Event:
+    """The end of a cell that raised."""
+    lines = str(error).strip().splitlines() or [""]
+    kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
+    return Event(cell, "failed", problem=kind + lines[0], details="".join(traceback.format_exception(error)))
