@@ -16,6 +16,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from safebench import result
 from safebench.learner import Policy
 from safebench.record import about, build, plain
 from safebench.result import Result
@@ -49,6 +50,25 @@ class Description:
 def beside(result_path: str | Path) -> Path:
     """The checkpoint folder that belongs to a result file."""
     return Path(result_path).with_suffix(".checkpoint")
+
+
+def find(source: Path) -> Path:
+    """The checkpoint folder that a path means: itself, or the one beside a result file.
+
+    Raises:
+        ValueError: if there is none, or it is of another run than the result file.
+    """
+    if (source / CELL).exists():
+        return source
+    if source.is_dir():
+        raise ValueError(f"{source}: is no checkpoint (it holds no {CELL})")
+    found = result.load(source)
+    folder = beside(source)
+    if not folder.exists():
+        raise ValueError(f"{source}: has no checkpoint beside it; run the cell again with --checkpoint")
+    if load(folder).returns != tuple(run.final.return_mean for run in found.runs):
+        raise ValueError(f"{folder}: is of another run than {source.name}; run the cell with --checkpoint")
+    return folder
 
 
 def describe(cell: Cell, found: Result) -> Description:

@@ -17,6 +17,26 @@ app = typer.Typer(
 )
 console = Console()
 
+Tasks = Annotated[list[str] | None, typer.Option("--task", "-t", help="Task name or file.")]
+Safeguards = Annotated[
+    list[str] | None, typer.Option("--safeguard", "-g", help="Safeguard or preset name, or file.")
+]
+Learners = Annotated[list[str] | None, typer.Option("--learner", "-l", help="Learner name or file.")]
+Seeds = Annotated[int | None, typer.Option(help="Seeds 0 to N-1, trained together.")]
+Interactions = Annotated[
+    int | None, typer.Option("--interactions", "-n", help="Training steps of each seed.")
+]
+Physics = Annotated[Literal["mjx", "compiled"], typer.Option(help="Physics back end.")]
+Precision = Annotated[Literal["float64", "float32"], typer.Option(help="Of physics and safety.")]
+Assignments = Annotated[
+    list[str] | None, typer.Option("--set", help="learner.FIELD=VALUE or safeguard.FIELD=VALUE.")
+]
+Force = Annotated[bool, typer.Option(help="Redo finished cells.")]
+Workers = Annotated[
+    int | None,
+    typer.Option(help="Cells at a time, each in a process of its own [default: 1, in this one]."),
+]
+
 
 @app.command(
     epilog="Examples:\n\n"
@@ -28,30 +48,17 @@ console = Console()
 )
 def run(
     suite: Annotated[str | None, typer.Option(help="A named list of cells; see `safebench list`.")] = None,
-    task: Annotated[list[str] | None, typer.Option("--task", "-t", help="Task name or file.")] = None,
-    safeguard: Annotated[
-        list[str] | None, typer.Option("--safeguard", "-g", help="Safeguard or preset name, or file.")
-    ] = None,
-    learner: Annotated[
-        list[str] | None, typer.Option("--learner", "-l", help="Learner name or file.")
-    ] = None,
-    seeds: Annotated[int | None, typer.Option(help="Seeds 0 to N-1, trained together.")] = None,
-    interactions: Annotated[
-        int | None, typer.Option("--interactions", "-n", help="Training steps of each seed.")
-    ] = None,
-    physics: Annotated[Literal["mjx", "compiled"], typer.Option(help="Physics back end.")] = "mjx",
-    precision: Annotated[
-        Literal["float64", "float32"], typer.Option(help="Of physics and safety.")
-    ] = "float64",
-    assign: Annotated[
-        list[str] | None, typer.Option("--set", help="learner.FIELD=VALUE or safeguard.FIELD=VALUE.")
-    ] = None,
+    task: Tasks = None,
+    safeguard: Safeguards = None,
+    learner: Learners = None,
+    seeds: Seeds = None,
+    interactions: Interactions = None,
+    physics: Physics = "mjx",
+    precision: Precision = "float64",
+    assign: Assignments = None,
     out: Annotated[Path | None, typer.Option(help="Result folder [default: runs/SUITE].")] = None,
-    force: Annotated[bool, typer.Option(help="Redo finished cells.")] = False,
-    workers: Annotated[
-        int | None,
-        typer.Option(help="Cells at a time, each in a process of its own [default: 1, in this one]."),
-    ] = None,
+    force: Force = False,
+    workers: Workers = None,
     on: Annotated[str, typer.Option(help="here, or ray[:ADDRESS]: as tasks of a Ray cluster.")] = "here",
     track: Annotated[
         list[str] | None, typer.Option(help="tensorboard or wandb: follow training below OUT/tracking.")
@@ -217,6 +224,99 @@ def verify(
         raise typer.Exit(1)
 
 
+@app.command(
+    epilog="Examples:\n\n"
+    "- `safebench sweep -t pendulum -g ray-mask -l shac --over learner.discount=0.9,0.95,0.99 "
+    "--over learner.window=16,32 --seeds 3 -n 50000`\n\n"
+    "- `safebench sweep -t pendulum -g none -l shac --over 'learner.policy_hidden=(64,64),(128,128)'`"
+)
+def sweep(
+    over: Annotated[
+        list[str],
+        typer.Option(help="learner.FIELD=VALUE,VALUE,... or safeguard.FIELD=...; tuples in brackets."),
+    ],
+    task: Tasks = None,
+    safeguard: Safeguards = None,
+    learner: Learners = None,
+    seeds: Seeds = None,
+    interactions: Interactions = None,
+    physics: Physics = "mjx",
+    precision: Precision = "float64",
+    assign: Assignments = None,
+    out: Annotated[Path, typer.Option(help="Result folder: a subfolder per combination.")] = Path(
+        "runs/sweep"
+    ),
+    force: Force = False,
+    workers: Workers = None,
+) -> None:
+    """Train every combination of some settings and rank them; the results are marked as changed."""
+    _start_jax(precision)
+    from safebench import settings as options
+    from safebench import suites, sweep
+    from safebench.sweep_command import run_sweep
+
+    grid, changes = sweep.parse(over), options.parse(assign or [])
+    cells = suites.product(task, safeguard, learner)
+    cells = [suites.changed(cell, seeds, interactions, physics, precision, changes) for cell in cells]
+    if not run_sweep(cells, grid, out, force, workers, console):
+        raise typer.Exit(1)
+
+
+@app.command(
+    epilog="Examples:\n\n"
+    "- `safebench play runs/custom/pendulum/ray-mask--shac.json --out rollout.gif` "
+    "(after `safebench run ... --checkpoint`)\n\n"
+    "- `safebench play -t cartpole -g none -g ray-mask`"
+)
+def play(
+    source: Annotated[
+        Path | None, typer.Argument(help="A checkpoint, or a result file with one beside it.")
+    ] = None,
+    task: Annotated[str | None, typer.Option("--task", "-t", help="To play without training.")] = None,
+    safeguard: Annotated[
+        list[str] | None,
+        typer.Option("--safeguard", "-g", help="Side by side [default: the one trained with]."),
+    ] = None,
+    policy: Annotated[Literal["random", "zero"], typer.Option(help="With -t.")] = "random",
+    physics: Annotated[Literal["mjx", "compiled"], typer.Option(help="With -t.")] = "mjx",
+    seed: Annotated[int, typer.Option(help="Which seed's policy.")] = 0,
+    episode: Annotated[
+        int, typer.Option(min=0, help="Number of the start, disturbances and random actions.")
+    ] = 0,
+    start: Annotated[
+        Literal["reference", "random", "boundary"] | None,
+        typer.Option(help="[default: the paper's start where the task has one, else random]"),
+    ] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="[default: the task's horizon]")] = None,
+    fps: Annotated[int, typer.Option(min=1, max=50, help="Frames per second.")] = 20,
+    draw: Annotated[
+        Literal["auto", "mujoco", "matplotlib"],
+        typer.Option(help="Who draws the mechanism; auto: MuJoCo where EGL or OSMesa works."),
+    ] = "auto",
+    out: Annotated[Path, typer.Option(help="A .gif, or an .mp4 where there is ffmpeg.")] = Path(
+        "rollout.gif"
+    ),
+    animation: Annotated[bool, typer.Option(help="Write one, or only print the counts.")] = True,
+) -> None:
+    """Play one episode: print its return and safety counts, write an animation."""
+    from safebench import checkpoint
+
+    if (source is None) == (task is None):
+        raise ValueError("say what to play: either a checkpoint or result, or -t TASK -g SAFEGUARD")
+    if task is not None and not safeguard:
+        raise ValueError("-t TASK needs a safeguard: -g NAME, or -g none")
+    folder = None if source is None else checkpoint.find(source)
+    _start_jax("float64" if folder is None else checkpoint.load(folder).precision)
+    from safebench.play import Options, play, trained, untrained
+
+    if folder is not None:
+        player = trained(folder, seed, safeguard or [])
+    else:
+        player = untrained(str(task), safeguard or [], policy, physics)
+    if not play(player, Options(episode, start, steps, fps, draw), out if animation else None, console):
+        raise typer.Exit(1)
+
+
 def _show_written(written: Sequence[Path], left_out: Sequence[str]) -> None:
     console.print("Wrote:")
     for path in written:
@@ -235,11 +335,11 @@ def main() -> None:
         sys.exit(2)
 
 
-def _start_jax(precision: Literal["float64", "float32"] = "float64") -> None:
+def _start_jax(precision: str = "float64") -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # the cache's loader warns about CPU features
     from safebench.precision import configure
 
-    configure(precision)
+    configure(precision)  # type: ignore[arg-type]
 
 
 if __name__ == "__main__":

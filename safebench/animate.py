@@ -1,0 +1,273 @@
+"""Rollouts as an animation: the mechanism above, its states in the safe set and its actions below."""
+
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import matplotlib
+import mujoco
+import numpy as np
+from matplotlib.animation import FFMpegWriter, PillowWriter
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch, Polygon, Rectangle
+
+from safebench import plots, summary
+from safebench.picture import View, outlines
+from safebench.rollout import Rollout
+from safebench.task import Task
+
+FORMATS = (".gif", ".mp4")
+SAFE, LIMIT, OUTSIDE, INTERVENES, PROPOSED = "#cfe8d5", "0.35", "#c0392b", "#E69F00", "0.6"
+DPI = 100
+ROW = 0.72
+"""Inches: height of one state's or action's axes."""
+HOUR = 3600.0
+
+
+class Column(NamedTuple):
+    """One rollout to show, under the name of its safeguard.
+
+    pictures: one per frame, or None for drawn outlines (nothing for a task that is not mechanical).
+    """
+
+    name: str
+    rollout: Rollout
+    pictures: np.ndarray | None
+
+
+def check_format(path: Path) -> None:
+    """Whether an animation can be written to `path`.
+
+    Raises:
+        ValueError: for another suffix than .gif and .mp4, and for .mp4 where there is no ffmpeg.
+    """
+    if path.suffix not in FORMATS:
+        raise ValueError(f"{path}: an animation is a .gif or an .mp4")
+    if path.suffix == ".mp4" and not FFMpegWriter.isAvailable():
+        raise ValueError(f"{path}: writing .mp4 needs ffmpeg, which is not installed; choose a .gif")
+
+
+def units(task: Task) -> tuple[str, ...]:
+    """Of the states: those the task names, else metres, radians and seconds by the model's joints."""
+    if task.state_units:
+        return task.state_units
+    model = task.dynamics.model
+    if model is None or len(task.state_names) != model.nq + model.nv or model.nq != model.nv:
+        return ("",) * len(task.state_names)
+    names = ["m" if kind == mujoco.mjtJoint.mjJNT_SLIDE else "rad" for kind in model.jnt_type]
+    return (*names, *(f"{name}/s" for name in names))
+
+
+def frame_indices(steps: int, control_period: float, fps: int, most: int = 240) -> list[int]:
+    """Which of the states 0..steps become frames: real time where it is humanly slow, `most` at the most."""
+    real_time = round(1 / (fps * control_period)) if control_period < 1 else 1
+    stride = max(1, real_time, -(-steps // most))
+    return [*range(0, steps, stride), steps]
+
+
+def save(
+    task: Task, columns: Sequence[Column], view: View | None, indices: Sequence[int], fps: int, path: Path
+) -> None:
+    """Write the animation, one frame per index; the file appears when it is complete.
+
+    Raises:
+        ValueError: as `check_format`. OSError: if the file cannot be written.
+    """
+    check_format(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    writer = PillowWriter(fps=fps) if path.suffix == ".gif" else FFMpegWriter(fps=fps)
+    with matplotlib.rc_context(plots.STYLE), tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        figure, update = compose(task, columns, view, indices)
+        unfinished = Path(folder) / path.name
+        with writer.saving(figure, str(unfinished), DPI):
+            for frame in range(len(indices)):
+                update(frame)
+                writer.grab_frame()
+        os.replace(unfinished, path)
+
+
+def compose(
+    task: Task, columns: Sequence[Column], view: View | None, indices: Sequence[int]
+) -> tuple[Figure, Callable[[int], None]]:
+    """The figure, and a function that shows frame k of it (state indices[k])."""
+    n, m = len(task.state_names), len(task.action_names)
+    width = 3.5 if len(columns) > 1 else 5.0
+    picture = 0.0 if view is None else float(np.clip((width - 0.7) / view.aspect, 0.9, 2.8))
+    heights = ([picture] if picture else []) + [ROW] * (n + m)
+    figure = Figure(
+        figsize=(width * len(columns), sum(heights) + 0.07 * len(heights) + 1.15), layout="constrained"
+    )
+    FigureCanvasAgg(figure)
+    grid = figure.subplots(len(heights), len(columns), squeeze=False, height_ratios=heights)
+    updates = []
+    for index, column in enumerate(columns):
+        axes = list(grid[:, index])
+        if picture:
+            updates.append(_picture(axes.pop(0), task, column, view, indices))
+        else:
+            updates.append(_status(axes[0], task, column))
+        updates.append(_traces(axes, task, column, labelled=index == 0))
+    figure.legend(handles=_legend(columns), loc="outside lower center", ncols=3, frameon=False)
+
+    def update(frame: int) -> None:
+        for change in updates:
+            change(indices[frame], frame)
+
+    return figure, update
+
+
+def _picture(
+    axes: Axes, task: Task, column: Column, view: View | None, indices: Sequence[int]
+) -> Callable[[int, int], None]:
+    assert view is not None
+    model, rollout = task.dynamics.model, column.rollout
+    axes.set(xticks=(), yticks=(), xlim=(view.low[0], view.high[0]), ylim=(view.low[1], view.high[1]))
+    axes.set_aspect("equal")
+    for spine in axes.spines.values():
+        spine.set(visible=True, linewidth=2.0)
+    status = _status(axes, task, column)
+    image = None
+    shapes: list[Polygon] = []
+    if column.pictures is not None:
+        image = axes.imshow(
+            column.pictures[0], extent=(view.low[0], view.high[0], view.low[1], view.high[1]), aspect="equal"
+        )
+    else:
+        for outline in outlines(model, rollout.states[0, : model.nq], view.axes):
+            shapes.append(Polygon(outline.points, facecolor=outline.colour, edgecolor="0.2", linewidth=0.6))
+            axes.add_patch(shapes[-1])
+
+    def change(index: int, frame: int) -> None:
+        status(index, frame)
+        since = slice(indices[frame - 1] if frame else 0, index)
+        broken, acted = rollout.safety.violations[since].any(), rollout.intervened[since].any()
+        for spine in axes.spines.values():
+            spine.set_color(OUTSIDE if broken else INTERVENES if acted else "0.75")
+        if image is not None:
+            image.set_data(column.pictures[frame])
+        elif np.isfinite(rollout.states[index]).all():
+            found = outlines(model, rollout.states[index, : model.nq], view.axes)
+            for shape, outline in zip(shapes, found, strict=True):
+                shape.set_xy(outline.points)
+
+    return change
+
+
+def _status(axes: Axes, task: Task, column: Column) -> Callable[[int, int], None]:
+    """The heading of a column: name, time, return and counts so far."""
+    rollout = column.rollout
+    gained = np.concatenate([[0.0], np.cumsum(rollout.rewards)])
+    broken = np.concatenate([[0], np.cumsum(rollout.safety.violations)])
+    changed = np.concatenate([[0], np.cumsum(rollout.intervened)])
+    scale, unit = _clock(task)
+    digits = 0 if task.control_period >= HOUR else 1
+    axes.set_title(column.name, loc="left", fontweight="bold", color=plots.colour(column.name), pad=16)
+    text = axes.text(0, 1.0, "", transform=axes.transAxes, va="bottom", fontsize=7)
+    text.set_in_layout(False)
+
+    def change(index: int, frame: int) -> None:
+        text.set_text(
+            f"{rollout.times[index] / scale:.{digits}f} {unit}, return {summary.number(gained[index])}, "
+            f"{broken[index]} steps outside limits, {changed[index]} interventions"
+        )
+
+    return change
+
+
+def _traces(axes: list[Axes], task: Task, column: Column, labelled: bool) -> Callable[[int, int], None]:
+    """States and actions over time, revealed up to now."""
+    rollout = column.rollout
+    scale, unit = _clock(task)
+    times = rollout.times / scale
+    line = {"color": plots.colour(column.name), "linewidth": 1.3}
+    hidden: list[tuple[Axes, Any]] = []
+    heads: list[tuple[Line2D, np.ndarray]] = []
+    labels = [f"{name} [{u}]" if u else name for name, u in zip(task.state_names, units(task), strict=True)]
+    for i, label in enumerate(labels):
+        axis, x = axes[i], rollout.states[:, i]
+        low, high = task.constraints.lower[i], task.constraints.upper[i]
+        room = 0.25 * (high - low)
+        axis.set_ylim(low - room, high + room)
+        for bound in (low, high):
+            axis.axhline(bound, color=LIMIT, linestyle=(0, (4, 2)), linewidth=0.9)
+        band = axis.fill_between(
+            times, rollout.state_low[:, i], rollout.state_high[:, i], color=SAFE, linewidth=0
+        )
+        (trace,) = axis.plot(times, x, **line)
+        # Drawn through the last point inside, so that a single point outside shows.
+        beyond = (x < low) | (x > high)
+        beyond[:-1] |= beyond[1:]
+        (broken,) = axis.plot(times, np.where(beyond, x, np.nan), color=OUTSIDE, linewidth=2.2)
+        (head,) = axis.plot([], [], "o", markersize=3.5, color=line["color"], zorder=5)
+        hidden += [(axis, artist) for artist in (band, trace, broken)]
+        heads.append((head, x))
+        if labelled:
+            axis.set_ylabel(label)
+    for j, name in enumerate(task.action_names):
+        axis = axes[len(labels) + j]
+        axis.set(ylim=(-1.35, 1.15), yticks=(-1, 0, 1))
+
+        def held(values: np.ndarray, j=j) -> np.ndarray:
+            return np.append(values[:, j], values[-1, j])
+
+        band = axis.fill_between(
+            times,
+            held(rollout.action_low),
+            held(rollout.action_high),
+            step="post",
+            color=SAFE,
+            linewidth=0,
+        )
+        (wish,) = axis.step(times, held(rollout.proposed), where="post", color=PROPOSED, linewidth=0.8)
+        (act,) = axis.step(times, held(rollout.applied), where="post", **line)
+        moments = times[:-1][rollout.intervened]
+        (ticks,) = axis.plot(
+            moments, np.full(len(moments), -1.24), "|", color=INTERVENES, markersize=5, markeredgewidth=1.2
+        )
+        hidden += [(axis, artist) for artist in (band, wish, act, ticks)]
+        if labelled:
+            axis.set_ylabel(f"{name}\n(scaled)")
+    for axis in axes:
+        axis.set_xlim(0, times[-1])
+        axis.grid(visible=False)
+        if axis is not axes[-1]:
+            axis.tick_params(labelbottom=False)
+        if not labelled:
+            axis.tick_params(labelleft=False)
+    axes[-1].set_xlabel(f"time [{unit}]")
+    figure = axes[0].figure
+    assert isinstance(figure, Figure)
+    figure.align_ylabels(axes)
+
+    def change(index: int, frame: int) -> None:
+        now = times[index]
+        for axis, artist in hidden:
+            low, high = axis.get_ylim()
+            artist.set_clip_path(Rectangle((0, low), now, high - low, transform=axis.transData))
+        for head, x in heads:
+            head.set_data([now], [x[index]])
+
+    return change
+
+
+def _legend(columns: Sequence[Column]) -> list[Any]:
+    handles: list[Any] = [
+        Patch(color=SAFE, label="safe set through the state"),
+        Line2D([], [], color=LIMIT, linestyle=(0, (4, 2)), linewidth=0.9, label="limit"),
+        Line2D([], [], color=OUTSIDE, linewidth=2.2, label="outside the limits"),
+        Line2D([], [], color=PROPOSED, linewidth=0.8, label="proposed action"),
+    ]
+    if any(column.rollout.intervened.any() for column in columns):
+        handles.append(
+            Line2D([], [], color=INTERVENES, marker="|", linestyle="none", label="safeguard intervenes")
+        )
+    return handles
+
+
+def _clock(task: Task) -> tuple[float, str]:
+    return (HOUR, "h") if task.control_period >= HOUR else (1.0, "s")

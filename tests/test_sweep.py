@@ -1,0 +1,162 @@
+"""Sweeps: the grid, its folders, its ranking, resuming, and bad input."""
+
+import csv
+import dataclasses
+import sys
+
+import pytest
+import synthetic_results
+from rich.console import Console
+
+from safebench import cli, result, summary, sweep
+from safebench.suites import Cell
+
+BASE = Cell("custom", "pendulum", "ray-mask", "shac", (0, 1), 1000, learner_changes=(("window", "4"),))
+
+
+def test_values_are_separated_by_commas_outside_brackets():
+    assert sweep.parse(["learner.discount=0.9, 0.95", "learner.policy_hidden=(64,64),[128, 128],(8,)"]) == {
+        "learner.discount": ("0.9", "0.95"),
+        "learner.policy_hidden": ("(64,64)", "[128, 128]", "(8,)"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("over", "message"),
+    [
+        (["discount=0.9"], "--over wants"),
+        (["task.horizon=3"], "--over wants"),
+        (["learner.discount"], "--over wants"),
+        (["learner.discount=0.9,,0.95"], "--over wants"),
+        (["learner.discount=0.9,0.9"], "a value twice"),
+        (["learner.discount=0.9", "learner.discount=0.95"], "twice"),
+        ([], "what to sweep"),
+    ],
+)
+def test_what_is_no_grid_is_refused(over, message):
+    with pytest.raises(ValueError, match=message):
+        sweep.parse(over)
+
+
+def test_every_combination_is_a_cell_in_a_folder_of_its_own():
+    grid = sweep.parse(["learner.discount=0.9,0.95", "learner.policy_hidden=(64, 64),(8,)"])
+    cells = sweep.cells(BASE, grid)
+    assert list(cells) == [
+        "learner.discount=0.9,learner.policy_hidden=64x64",
+        "learner.discount=0.9,learner.policy_hidden=8",
+        "learner.discount=0.95,learner.policy_hidden=64x64",
+        "learner.discount=0.95,learner.policy_hidden=8",
+    ]
+    last = cells["learner.discount=0.95,learner.policy_hidden=8"]
+    assert dict(last.learner_changes) == {"window": "4", "discount": "0.95", "policy_hidden": "(8,)"}
+    assert last.safeguard_changes == ()
+    assert len(set(cells.values())) == 4
+
+
+def test_settings_that_contradict_each_other_are_refused():
+    with pytest.raises(ValueError, match=r"learner\.window is both set"):
+        sweep.cells(BASE, sweep.parse(["learner.window=8,16"]))
+    with pytest.raises(ValueError, match="share the folder"):
+        sweep.cells(BASE, sweep.parse(["learner.policy_hidden=(8,8),[8,8]"]))
+
+
+def test_the_best_return_comes_first_and_what_diverged_last():
+    results = [synthetic_results.make(final=final) for final in (-20.0, -8.0, -12.0)]
+    nothing = dataclasses.replace(results[0].runs[0].final, return_mean=None)
+    runs = tuple(dataclasses.replace(run, final=nothing) for run in results[0].runs)
+    diverged = dataclasses.replace(results[0], runs=runs)
+    done = [({"learner.discount": str(i)}, found) for i, found in enumerate([diverged, *results])]
+    order = [combination["learner.discount"] for combination, _ in sweep.ranked(done)]
+    assert order == ["2", "3", "1", "0"]
+
+
+def test_the_table_has_the_fields_the_returns_and_the_violations(tmp_path):
+    good = synthetic_results.make(final=-8.0)
+    bad = synthetic_results.make(safeguard="none", final=-30.0)
+    done = sweep.ranked([({"learner.window": "4"}, bad), ({"learner.window": "8"}, good)])
+    markdown, listed = sweep.write(sweep.table(done), tmp_path)
+    with listed.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["learner.window"] for row in rows] == ["8", "4"]
+    assert float(rows[0]["return IQM [95 %]"]) == summary.row(good).returns.value
+    assert int(rows[0]["violations"]) == 0 < int(rows[1]["violations"])
+    assert "| 8 |" in markdown.read_text()
+    console = Console(record=True, width=160, file=open("/dev/null", "w"))  # noqa: SIM115
+    sweep.show(sweep.table(done), console)
+    assert "learner.window" in console.export_text()
+
+
+def test_bad_settings_stop_a_sweep_before_its_first_cell():
+    ran, tried = [], []
+
+    def prepare(cell):
+        tried.append(cell)
+        if dict(cell.learner_changes)["discount"] == "x":
+            raise ValueError("learner.discount wants a float")
+
+    grid = sweep.parse(["learner.discount=0.9,x"])
+    with pytest.raises(ValueError, match="wants a float"):
+        sweep.run([BASE], grid, None, prepare, lambda cells, folder: ran.append(cells) or [], Console())
+    assert len(tried) == 2
+    assert not ran
+
+
+@pytest.fixture
+def safebench(monkeypatch, capsys):
+    """Run the command line in this process: (exit code, standard output, standard error)."""
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["safebench", *arguments])
+        monkeypatch.setenv("COLUMNS", "200")
+        with pytest.raises(SystemExit) as stopped:
+            cli.main()
+        captured = capsys.readouterr()
+        return stopped.value.code or 0, captured.out, captured.err
+
+    return call
+
+
+def test_a_sweep_from_the_command_line_runs_once_and_is_marked(tmp_path, safebench):
+    tiny = "environments=2 policy_hidden=(8,) value_hidden=(8,) value_fits=1".split()
+    command = ["sweep", "-t", "pendulum", "-g", "ray-mask", "-l", "shac", "--physics", "compiled"]
+    command += [word for name in tiny for word in ("--set", f"learner.{name}")]
+    command += ["--over", "learner.window=4,8", "--seeds", "1", "-n", "32", "--out", str(tmp_path)]
+    code, output, error = safebench(*command)
+    assert code == 0, error
+    folders = sorted(path.name for path in tmp_path.iterdir() if path.is_dir())
+    assert folders == ["learner.window=4", "learner.window=8"]
+    windows = {}
+    for name in folders:
+        found = result.load(tmp_path / name / "pendulum" / "ray-mask--shac.json")
+        assert not found.settings.standard
+        assert "learner.window" in found.settings.changed
+        windows[name] = found.learner.config["window"]
+    assert windows == {"learner.window=4": 4, "learner.window=8": 8}
+    with (tmp_path / "sweep.csv").open(newline="") as file:
+        values = [float(row["return IQM [95 %]"]) for row in csv.DictReader(file)]
+    assert values == sorted(values, reverse=True)
+    assert len(values) == 2
+    assert "sweep.md" in output
+
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*--*.json")}
+    code, output, _ = safebench(*command)
+    assert code == 0
+    assert output.count("finished before") == 2
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*--*.json")} == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--over", "learner.windo=4"), "Did you mean 'window'"),
+        (("--over", "learner.window=4,x"), "wants a int"),
+        (("--over", "window=4"), "--over wants"),
+        ((), "--over"),
+    ],
+)
+def test_bad_sweeps_give_one_clear_line_and_exit_code_2(arguments, message, safebench, tmp_path):
+    base = ("sweep", "-t", "pendulum", "-g", "none", "-l", "shac", "--physics", "compiled")
+    code, _, error = safebench(*base, "--out", str(tmp_path / "out"), *arguments)
+    assert code == 2
+    assert message in error
+    assert not (tmp_path / "out").exists()
