@@ -22,7 +22,7 @@ from safebench.rollout import Rollout
 from safebench.task import Task
 
 FORMATS = (".gif", ".mp4")
-SAFE, LIMIT, OUTSIDE, INTERVENES, PROPOSED = "#cfe8d5", "0.35", "#c0392b", "#E69F00", "0.6"
+SAFE, LIMIT, OUTSIDE, INTERVENES, PROPOSED = "#cfe8d5", "0.35", "#c0392b", "#7b3294", "0.6"
 DPI = 100
 ROW = 0.72
 """Inches: height of one state's or action's axes."""
@@ -118,6 +118,9 @@ def compose(
         for change in updates:
             change(indices[frame], frame)
 
+    update(0)
+    figure.canvas.draw()
+    figure.set_layout_engine("none")  # laid out once: nothing moves from frame to frame
     return figure, update
 
 
@@ -166,14 +169,14 @@ def _status(axes: Axes, task: Task, column: Column) -> Callable[[int, int], None
     changed = np.concatenate([[0], np.cumsum(rollout.intervened)])
     scale, unit = _clock(task)
     digits = 0 if task.control_period >= HOUR else 1
-    axes.set_title(column.name, loc="left", fontweight="bold", color=plots.colour(column.name), pad=16)
+    axes.set_title(column.name, loc="left", fontweight="bold", color=plots.colour(column.name), pad=14)
     text = axes.text(0, 1.0, "", transform=axes.transAxes, va="bottom", fontsize=7)
     text.set_in_layout(False)
 
     def change(index: int, frame: int) -> None:
         text.set_text(
-            f"{rollout.times[index] / scale:.{digits}f} {unit}, return {summary.number(gained[index])}, "
-            f"{broken[index]} steps outside limits, {changed[index]} interventions"
+            f"{rollout.times[index] / scale:.{digits}f} {unit}   return {summary.number(gained[index])}   "
+            f"outside limits {broken[index]}   interventions {changed[index]}"
         )
 
     return change
@@ -187,7 +190,7 @@ def _traces(axes: list[Axes], task: Task, column: Column, labelled: bool) -> Cal
     line = {"color": plots.colour(column.name), "linewidth": 1.3}
     hidden: list[tuple[Axes, Any]] = []
     heads: list[tuple[Line2D, np.ndarray]] = []
-    labels = [f"{name} [{u}]" if u else name for name, u in zip(task.state_names, units(task), strict=True)]
+    labels = [f"{name}\n[{u}]" if u else name for name, u in zip(task.state_names, units(task), strict=True)]
     for i, label in enumerate(labels):
         axis, x = axes[i], rollout.states[:, i]
         low, high = task.constraints.lower[i], task.constraints.upper[i]
@@ -203,9 +206,9 @@ def _traces(axes: list[Axes], task: Task, column: Column, labelled: bool) -> Cal
         beyond = (x < low) | (x > high)
         beyond[:-1] |= beyond[1:]
         (broken,) = axis.plot(times, np.where(beyond, x, np.nan), color=OUTSIDE, linewidth=2.2)
-        (head,) = axis.plot([], [], "o", markersize=3.5, color=line["color"], zorder=5)
+        (head,) = axis.plot([], [], "o", markersize=3.5, color=line["color"], zorder=5, clip_on=False)
         hidden += [(axis, artist) for artist in (band, trace, broken)]
-        heads.append((head, x))
+        heads.append((head, np.where((x > low - room) & (x < high + room), x, np.nan)))
         if labelled:
             axis.set_ylabel(label)
     for j, name in enumerate(task.action_names):

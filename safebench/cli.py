@@ -327,6 +327,7 @@ def _show_written(written: Sequence[Path], left_out: Sequence[str]) -> None:
 
 def main() -> None:
     """Entry point. Exit codes: 0 done, 1 a proof or a cell failed or was unsafe, 2 bad usage, 130 Ctrl-C."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # the cache's loader warns about CPU features
     try:
         app()
     except (ValueError, LookupError, OSError) as error:
@@ -336,7 +337,6 @@ def main() -> None:
 
 
 def _start_jax(precision: str = "float64") -> None:
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # the cache's loader warns about CPU features
     from safebench.precision import configure
 
     configure(precision)  # type: ignore[arg-type]

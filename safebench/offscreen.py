@@ -19,6 +19,8 @@ from safebench.picture import View
 BACK_ENDS = ("egl", "osmesa")
 LONGEST = 600
 """Seconds a child may take."""
+NOTHING = 0.99
+"""Of the greatest depth: what is farther away is background, made white (a model may have no sky)."""
 
 
 def render(
@@ -59,7 +61,12 @@ def _child(folder: Path) -> None:
             data.qpos[:] = position
             mujoco.mj_forward(model, data)
             renderer.update_scene(data, camera)
-            pictures.append(renderer.render())
+            picture = renderer.render().copy()
+            renderer.enable_depth_rendering()
+            depth = renderer.render()
+            renderer.disable_depth_rendering()
+            picture[depth > NOTHING * model.vis.map.zfar * model.stat.extent] = 255
+            pictures.append(picture)
     np.save(folder / "pictures.npy", np.stack(pictures))
 
 

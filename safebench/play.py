@@ -22,6 +22,16 @@ from safebench.task import Task
 Drawing = Literal["auto", "mujoco", "matplotlib"]
 PICTURE = 480
 """Pixels: width of MuJoCo's pictures."""
+COUNTS = (
+    "   return",
+    " viola-\n  tions",
+    " depar-\n  tures",
+    "  inter-\n ventions",
+    " infeas-\n    ible",
+    " last\n line",
+    "  not\n finite",
+    "  worst\n margin",
+)
 
 
 @dataclass(frozen=True)
@@ -177,14 +187,13 @@ def _failures(found: Rollout) -> int:
 
 
 def _table(safeguards: Sequence[str], rollouts: Sequence[Rollout]) -> RichTable:
-    table = RichTable(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("safeguard")
-    names = "return,violations,departures,interventions,infeasible,last line,non-finite,worst margin"
-    for name in names.split(","):
-        table.add_column(name, justify="right")
+    table = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=0, collapse_padding=True)
+    table.add_column("safeguard", no_wrap=True)
+    for name in COUNTS:
+        table.add_column(name, justify="right", no_wrap=True)
     for name, found in zip(safeguards, rollouts, strict=True):
         counted = found.counters
-        margin = "-" if counted.worst_margin is None else f"{counted.worst_margin:+.3f}"
+        margin = "-" if counted.worst_margin is None else f"{counted.worst_margin:+.2f}"
         counts = (
             counted.violations,
             counted.departures,
