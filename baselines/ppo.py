@@ -32,8 +32,9 @@ class Config:
     each. ratio_clip: epsilon of the clipped objective. entropy_weight: of the entropy bonus.
     policy_rate and value_rate decay linearly to `policy_rate_end` and `value_rate_end` times
     themselves. *_hidden: widths of hidden layers. activation: of both networks. gradient_clip: global
-    norm, each network by itself. log_std_start: initial log deviation of the Gaussian before tanh,
-    learned, the same in every state. normalise: running observation normalisation.
+    norm, each network by itself. reward_scale: factor on rewards, to suit the critic's learning rate.
+    log_std_start: initial log deviation of the Gaussian before tanh, learned, the same in every state.
+    normalise: running observation normalisation.
     """
 
     environments: int = 8
@@ -52,6 +53,7 @@ class Config:
     value_hidden: tuple[int, ...] = (128, 128)
     activation: str = "tanh"
     gradient_clip: float = 1.0
+    reward_scale: float = 1.0
     log_std_start: float = -0.5
     normalise: bool = True
 
@@ -197,7 +199,7 @@ def make(env: Env, config: Config, interactions: int) -> Learner:
 
     def samples(state: State, window: Window) -> Sample:
         outcome, value = window.outcome, state.networks["value"]
-        rewards = outcome.reward - env.regularisation * outcome.distance**2
+        rewards = config.reward_scale * (outcome.reward - env.regularisation * outcome.distance**2)
         targets = lambda_returns(
             rewards,
             values(value, state.normaliser, outcome.observation),

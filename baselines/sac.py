@@ -38,7 +38,8 @@ class Config:
     target_delay: the policy and temperature, and the targets, move at every so-manieth gradient step of
     an update. temperature_start: initial weight of the entropy, learned towards an entropy of -m.
     *_rate: learning rates, constant. *_hidden: widths of hidden layers. activation: of all networks.
-    gradient_clip: global norm, each network by itself. normalise: running observation normalisation.
+    gradient_clip: global norm, each network by itself. reward_scale: factor on rewards, against which the
+    entropy is weighed. normalise: running observation normalisation.
     """
 
     environments: int = 8
@@ -59,6 +60,7 @@ class Config:
     value_hidden: tuple[int, ...] = (128, 128)
     activation: str = "relu"
     gradient_clip: float = 10.0
+    reward_scale: float = 1.0
     normalise: bool = True
 
 
@@ -225,7 +227,7 @@ def make(env: Env, config: Config, interactions: int) -> Learner:
             uniform = jax.random.uniform(uniform_key, shape, jnp.float32, -1.0, 1.0)
             action = jnp.where(explore, uniform, proposed)
             episodes, outcome = jax.vmap(env.advance)(episodes, action)
-            reward = outcome.reward - env.regularisation * outcome.distance**2
+            reward = config.reward_scale * (outcome.reward - env.regularisation * outcome.distance**2)
             seen = Transition(observation, action, reward, outcome.observation)
             return episodes, (seen, outcome.safety)
 

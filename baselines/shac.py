@@ -30,8 +30,9 @@ class Config:
     critic in its Polyak average. value_fits x value_batches: passes over a window x minibatches each.
     policy_rate and value_rate decay linearly to `policy_rate_end` and `value_rate_end` times
     themselves. *_betas: Adam's. *_hidden: widths of hidden layers. gradient_clip: global norm.
-    state_gradient_clip: bound on the derivative of one environment's discounted return by its state,
-    applied at every step of the backward pass (a chaotic rollout would drown the others).
+    state_gradient_clip: bound on the derivative of one environment's discounted, scaled return by its
+    state, applied at every step of the backward pass (a chaotic rollout would drown the others).
+    reward_scale: factor on rewards and on the safeguard's penalty, to suit the critic's learning rate.
     log_std_start: initial log deviation of the exploration noise before tanh, learned.
     normalise: running observation normalisation.
     """
@@ -53,6 +54,7 @@ class Config:
     value_hidden: tuple[int, ...] = (128, 128, 128)
     gradient_clip: float = 1.0
     state_gradient_clip: float = 30.0
+    reward_scale: float = 1.0
     log_std_start: float = -1.0
     normalise: bool = True
 
@@ -147,8 +149,9 @@ def make(env: Env, config: Config, interactions: int) -> Learner:
         ends = outcome.truncated.at[-1].set(True)  # where a return stops and the critic takes over
         discounts = running_discount(outcome.truncated, config.discount)
         bootstrap = values(state.target, state.normaliser, outcome.observation)
-        gains = discounts * (outcome.reward + config.discount * jnp.where(ends, bootstrap, 0.0))
-        penalty = env.regularisation * jnp.mean(outcome.distance**2)
+        rewards = config.reward_scale * outcome.reward
+        gains = discounts * (rewards + config.discount * jnp.where(ends, bootstrap, 0.0))
+        penalty = config.reward_scale * env.regularisation * jnp.mean(outcome.distance**2)
         return -jnp.mean(gains) + penalty, (episodes, window, bootstrap)
 
     def fit(state: State, window: Window, targets: Array, key: PRNGKeyArray):
@@ -185,8 +188,9 @@ def make(env: Env, config: Config, interactions: int) -> Learner:
         norm = optax.global_norm(gradient)
         change, moments = policy_optimiser.update(gradient, state.policy_optimiser, state.policy)
 
+        rewards = config.reward_scale * window.outcome.reward
         targets = lambda_returns(
-            window.outcome.reward, bootstrap, window.outcome.truncated, config.discount, config.trace
+            rewards, bootstrap, window.outcome.truncated, config.discount, config.trace
         ).astype(jnp.float32)
         value, value_moments, value_loss = fit(state, window, targets, fit_key)
         finite = jnp.isfinite(norm) & jnp.isfinite(value_loss)

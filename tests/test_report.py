@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 from synthetic_results import make
 
-from safebench import plots, reference, report, result, stats, summary, table_text, tables
+from safebench import improvement, plots, reference, report, result, stats, summary, table_text, tables
 from safebench.stats import Estimate
 from safebench.tables import Table
 
@@ -44,17 +44,34 @@ def written(tmp_path_factory):
     return folder, report.write(folder)
 
 
-def test_the_report_has_five_tables_and_four_figures(written):
+def test_the_report_has_six_tables_and_four_figures(written):
     folder, made = written
     names = {path.name for path in made.written}
-    for table in ("unguarded", "guarded", "stuck", "centres", "run-time"):
+    for table in ("unguarded", "guarded", "stuck", "centres", "run-time", "improvement"):
         assert {f"{table}.tex", f"{table}.csv"} <= names
     for figure in ("learning-curves", "return-interventions", "performance-profile", "run-time"):
         assert {f"{figure}.png", f"{figure}.svg", f"{figure}.pdf"} <= names
     assert all(path.stat().st_size > 100 for path in made.written)
     text = (folder / "report" / "tables.md").read_text()
-    assert len(re.findall("^## ", text, re.MULTILINE)) == 5
+    assert len(re.findall("^## ", text, re.MULTILINE)) == 6
     assert "arXiv 2506.01665" in text
+
+
+def test_improvement_is_the_share_of_pairs_won():
+    def cell(safeguard, task, shift):
+        made = make(task=task, safeguard=safeguard, learner="shac", final=-100.0 + shift, **SMALL)
+        return made, [(r.curve.reference_return or r.curve.return_mean)[-1] for r in made.runs]
+
+    built = [cell("none", "pendulum", 0), cell("ray-mask", "pendulum", 0), cell("ray-mask", "cartpole", 5)]
+    (row,) = improvement.improvement([made for made, _ in built], reference.load()).rows
+    pairs = [(a > b) + 0.5 * (a == b) for a in built[1][1] for b in built[0][1]]
+    assert row[:3] == ("shac", "ray-mask", "pendulum")  # no unguarded cartpole: it does not enter
+    assert row[3].value == pytest.approx(np.mean(pairs))
+    assert row[3].low <= row[3].value <= row[3].high
+    assert 0 <= row[4].value <= 1
+    always = cell("ray-mask", "pendulum", 500)[0]
+    (row,) = improvement.improvement([built[0][0], always], reference.load()).rows
+    assert tuple(row[3]) == (1.0, 1.0, 1.0)
 
 
 def test_what_no_result_covers_is_said(written):
