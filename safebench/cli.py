@@ -58,6 +58,9 @@ def run(
     assign: Assignments = None,
     out: Annotated[Path | None, typer.Option(help="Result folder [default: runs/SUITE].")] = None,
     force: Force = False,
+    checkpoint: Annotated[
+        bool, typer.Option("--checkpoint", help="Save the final policies, for `safebench play`.")
+    ] = False,
     workers: Workers = None,
     on: Annotated[str, typer.Option(help="here, or ray[:ADDRESS]: as tasks of a Ray cluster.")] = "here",
     track: Annotated[
@@ -79,7 +82,7 @@ def run(
     cells = suites.cells(suite) if suite else suites.product(task, safeguard, learner)
     cells = [suites.changed(cell, seeds, interactions, physics, precision, changes) for cell in cells]
     folder = out or Path("runs") / (suite or "custom")
-    if not run_cells(cells, folder, force, on, workers, track or [], console):
+    if not run_cells(cells, folder, force, on, workers, track or [], console, checkpoint):
         raise typer.Exit(1)
 
 

@@ -46,7 +46,7 @@ def on_ray(address: str | None, most: int | None = None) -> Place:
     return lambda cells, handle: _place(cells, handle, address, most)
 
 
-def _place(cells: Mapping[Cell, Path], handle: Handle, address: str | None, most: int | None) -> None:
+def _place(cells: Mapping[Cell, Path | None], handle: Handle, address: str | None, most: int | None) -> None:
     import ray
     from ray.util.queue import Queue
 
@@ -55,15 +55,15 @@ def _place(cells: Mapping[Cell, Path], handle: Handle, address: str | None, most
         threads, accelerators = share(ray.nodes(), most)
         queue = Queue(actor_options={"num_cpus": 0})
         # A process per cell (max_calls): memory and settings of one cell never reach the next.
-        task = ray.remote(_task).options(
-            num_cpus=threads, num_gpus=accelerators, max_retries=RETRIES, max_calls=1
-        )
+        options = {"num_cpus": threads, "num_gpus": accelerators, "max_retries": RETRIES, "max_calls": 1}
+        task = ray.remote(**options)(_task)
         waiting, running = list(cells), {}
         try:
             while waiting or running:
                 while waiting and len(running) < most:
                     cell = waiting.pop(0)
-                    running[task.remote(cell, os.getcwd(), sys.argv, threads, queue)] = cell
+                    wanted = cells[cell] is not None
+                    running[task.remote(cell, wanted, os.getcwd(), sys.argv, threads, queue)] = cell
                 ended, _ = ray.wait(list(running), timeout=POLL)
                 for event in queue.get_nowait_batch(queue.qsize()):
                     handle(event)
@@ -104,8 +104,10 @@ def share(nodes: list[dict], most: int) -> tuple[int, int]:
     return threads, int(any(found.get("GPU", 0) >= 1 for found in resources))
 
 
-def _task(cell: Cell, directory: str, arguments: list[str], threads: int, queue: Any) -> Returned:
-    """What runs in the cluster."""
+def _task(
+    cell: Cell, wanted: bool, directory: str, arguments: list[str], threads: int, queue: Any
+) -> Returned:
+    """What runs in the cluster. wanted: whether a checkpoint is."""
     queue.put(Event(cell, "compiling"))
     with contextlib.suppress(OSError):
         os.chdir(directory)  # for tasks given as files
@@ -113,11 +115,11 @@ def _task(cell: Cell, directory: str, arguments: list[str], threads: int, queue:
     os.environ.update(limits(threads))
     with tempfile.TemporaryDirectory(prefix="safebench-") as scratch:
         folder = Path(scratch) / "checkpoint"
-        event = train(cell, folder, queue.put)
+        event = train(cell, folder if wanted else None, queue.put)
         return Returned(event, _packed(folder) if folder.exists() else b"")
 
 
-def _result(reference: Any, cell: Cell, folder: Path) -> Event:
+def _result(reference: Any, cell: Cell, folder: Path | None) -> Event:
     import ray
 
     try:
@@ -127,7 +129,7 @@ def _result(reference: Any, cell: Cell, folder: Path) -> Event:
         return Event(cell, "failed", problem=problem, details=problem)
     except ray.exceptions.RayError as error:
         return events.failed(cell, error)
-    if returned.checkpoint:
+    if returned.checkpoint and folder is not None:
         _unpack(returned.checkpoint, folder)
     return returned.event
 

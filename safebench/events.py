@@ -32,9 +32,9 @@ class Event:
 Handle = Callable[[Event], None]
 """What is done with every event; always called in the process and thread that started the run."""
 
-Place = Callable[[Mapping[Cell, Path], Handle], None]
-"""Where cells run: takes the cells to run, each with the folder of its checkpoint, and hands every event
-over. A cell that fails ends in a `failed` event and leaves the others alone."""
+Place = Callable[[Mapping[Cell, Path | None], Handle], None]
+"""Where cells run: takes the cells to run, each with the folder of its checkpoint (None: none is wanted), and
+hands every event over. A cell that fails ends in a `failed` event and leaves the others alone."""
 
 
 def failed(cell: Cell, error: BaseException) -> Event:

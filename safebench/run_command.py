@@ -23,6 +23,7 @@ def run_cells(
     workers: int | None,
     trackers: list[str],
     console: Console,
+    checkpoints: bool = False,
 ) -> bool:
     """Run cells and show their table; whether all of them ended and kept their promise.
 
@@ -39,7 +40,7 @@ def run_cells(
 
             track = stack.enter_context(tracking(trackers, folder))
         try:
-            outcome = execute(cells, folder, force, console, place, track)
+            outcome = execute(cells, folder, force, console, place, track, checkpoints)
         except KeyboardInterrupt:
             console.print("interrupted: finished cells are kept; the same command goes on from there")
             raise

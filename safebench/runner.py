@@ -35,6 +35,11 @@ def path_of(cell: Cell, folder: Path) -> Path:
     return result.cell_path(folder, _stem(cell.task), _stem(cell.safeguard), _stem(cell.learner))
 
 
+def beside(cell: Cell, folder: Path) -> Path:
+    """The checkpoint folder of a cell."""
+    return checkpoint.beside(path_of(cell, folder))
+
+
 def finished(prepared: Prepared, folder: Path) -> Result | None:
     """The cell's result if its file is there and whole.
 
@@ -80,15 +85,18 @@ def cut_short(path: Path) -> bool:
     return False
 
 
-def here(cells: Mapping[Cell, Path], handle: Handle) -> None:
+def here(cells: Mapping[Cell, Path | None], handle: Handle) -> None:
     """Run cells in this process, one after the other."""
     for cell, folder in cells.items():
         handle(Event(cell, "compiling"))
         handle(work(cell, folder, handle))
 
 
-def work(cell: Cell, folder: Path, send: Handle) -> Event:
-    """Train one cell; every evaluation is sent, and the event that ends the cell returned."""
+def work(cell: Cell, folder: Path | None, send: Handle) -> Event:
+    """Train one cell; every evaluation is sent, and the event that ends the cell returned.
+
+    folder: for the checkpoint, if one is wanted.
+    """
     try:
         found = run(cell, lambda snapshot: send(Event(cell, "training", snapshot)), folder)
     except Exception as error:
@@ -103,8 +111,11 @@ def execute(
     console: Console,
     place: Place = here,
     track: Handle | None = None,
+    checkpoints: bool = False,
 ) -> Outcome:
     """Run every unfinished cell at a place; `track` sees every event too.
+
+    checkpoints: also save the final policies; a cell without its own is not finished.
 
     Raises:
         ValueError, LookupError: for a bad cell or result file, before anything runs.
@@ -116,12 +127,15 @@ def execute(
     for cell in cells:
         prepared = prepare(cell)
         found = None if force else finished(prepared, folder)
+        if found is not None and checkpoints and not checkpoint.belongs(beside(cell, folder), cell, found):
+            console.print(f"{cell.title}: finished, but without the checkpoint asked for: run again")
+            found = None
         if found is not None:
             results[cell] = found
     _check_writable(folder)
     if results:
         console.print(f"{len(results)} of {len(cells)} cells were finished before: skipped (--force redoes)")
-    todo = {cell: checkpoint.beside(path_of(cell, folder)) for cell in cells if cell not in results}
+    todo = {cell: beside(cell, folder) if checkpoints else None for cell in cells if cell not in results}
     for cell in todo:
         _clear(path_of(cell, folder), console)
 

@@ -49,7 +49,7 @@ def workers(count: int) -> Place:
     return lambda cells, handle: _place(cells, handle, count)
 
 
-def _place(cells: Mapping[Cell, Path], handle: Handle, count: int) -> None:
+def _place(cells: Mapping[Cell, Path | None], handle: Handle, count: int) -> None:
     threads = max(1, cores() // min(count, len(cells)))
     waiting = deque((cell, 0) for cell in cells)
     running: dict[Connection, Worker] = {}
@@ -78,7 +78,9 @@ def _place(cells: Mapping[Cell, Path], handle: Handle, count: int) -> None:
                 _end(worker)
 
 
-def _start(cell: Cell, folder: Path, tries: int, threads: int, logs: Path) -> tuple[Connection, Worker]:
+def _start(
+    cell: Cell, folder: Path | None, tries: int, threads: int, logs: Path
+) -> tuple[Connection, Worker]:
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
     descriptor, log = tempfile.mkstemp(dir=logs)
@@ -109,7 +111,7 @@ def _buried(worker: Worker) -> Event:
     return Event(worker.cell, "failed", problem=problem, details=f"{problem}\n\n{output}")
 
 
-def _work(cell: Cell, folder: Path, log: str, connection: Connection) -> None:
+def _work(cell: Cell, folder: Path | None, log: str, connection: Connection) -> None:
     """The life of a worker."""
     with open(log, "ab") as file:
         os.dup2(file.fileno(), 1)
@@ -118,7 +120,7 @@ def _work(cell: Cell, folder: Path, log: str, connection: Connection) -> None:
     connection.send(train(cell, folder, connection.send))
 
 
-def train(cell: Cell, folder: Path, send: Handle) -> Event:
+def train(cell: Cell, folder: Path | None, send: Handle) -> Event:
     """Set this process up for a cell and train it."""
     try:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

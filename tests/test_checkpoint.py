@@ -1,6 +1,7 @@
 """Checkpoints: the policies that were evaluated come back; damage and strangers are refused."""
 
 import dataclasses
+import io
 import json
 import os
 import shutil
@@ -11,8 +12,9 @@ import textwrap
 import jax
 import numpy as np
 import pytest
+from rich.console import Console
 
-from safebench import checkpoint, devices
+from safebench import checkpoint, devices, result, runner
 from safebench.evaluate import evaluate
 from safebench.run import prepare, run
 from safebench.suites import Cell
@@ -115,6 +117,39 @@ def test_an_interrupted_save_keeps_the_old_checkpoint(saved, copy, monkeypatch):
         jax.tree.leaves(policies_of(folder)), jax.tree.leaves(policies_of(copy)), strict=True
     ):
         np.testing.assert_array_equal(old, new)
+
+
+def test_a_finished_cell_without_the_checkpoint_asked_for_is_run_again(saved, tmp_path):
+    folder, found = saved
+    path = runner.path_of(CELL, tmp_path)
+    result.write(found, path)
+    asked = []
+
+    def execute(checkpoints):
+        console = Console(record=True, width=200, quiet=False, file=io.StringIO())
+        place = lambda cells, handle: asked.append(cells)  # noqa: E731
+        runner.execute([CELL], tmp_path, False, console, place, checkpoints=checkpoints)
+        return console.export_text()
+
+    assert "skipped" in execute(False)
+    assert "without the checkpoint asked for" in execute(True)
+    assert asked == [{CELL: checkpoint.beside(path)}]
+    with pytest.raises(ValueError, match="no checkpoint beside it"):
+        checkpoint.find(path)
+    shutil.copytree(folder, checkpoint.beside(path))
+    assert "skipped" in execute(True)
+    assert len(asked) == 1
+    assert checkpoint.find(path) == checkpoint.beside(path)
+
+
+def test_a_checkpoint_of_another_run_is_not_found(saved, copy):
+    path = copy.with_suffix(".json")
+    result.write(saved[1], path)
+    assert checkpoint.find(path) == copy
+    data = json.loads((copy / checkpoint.CELL).read_text())
+    (copy / checkpoint.CELL).write_text(json.dumps(data | {"returns": [-1.0, -2.0]}))
+    with pytest.raises(ValueError, match="of another run"):
+        checkpoint.find(path)
 
 
 @pytest.mark.parametrize("damage", ["no policy", "truncated array", "other nets", "other field", "absent"])
