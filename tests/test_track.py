@@ -2,6 +2,8 @@
 
 import struct
 import sys
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from tiny_cells import result_of, snapshot, tiny
@@ -90,3 +92,31 @@ def test_a_missing_package_names_the_extra(tmp_path, monkeypatch, name, package)
 def test_an_unknown_tracker_names_those_there_are(tmp_path):
     with pytest.raises(LookupError, match="tensorboard, wandb"), track.tracking(["mlflow"], tmp_path):
         pass
+
+
+@pytest.mark.parametrize(("environment", "mode"), [({}, "offline"), ({"WANDB_MODE": "online"}, None)])
+def test_weights_and_biases_stay_offline_unless_the_user_says_otherwise(
+    tmp_path, monkeypatch, environment, mode
+):
+    """Against a double of the package, which is 100 MB with what it needs."""
+    for name in ("WANDB_MODE", "WANDB_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    made, logged, ended = [], [], []
+
+    def init(**options):
+        made.append(options)
+        return SimpleNamespace(
+            log=lambda named, step: logged.append((step, named)), finish=lambda: ended.append(options["name"])
+        )
+
+    monkeypatch.setitem(sys.modules, "wandb", SimpleNamespace(init=init, Settings=lambda **options: options))
+    with track.tracking(["wandb"], tmp_path) as handle:
+        train(handle, 50, 100)
+        assert not ended
+    assert ended == ["pendulum/ray-mask--shac"]
+    assert [(options["mode"], options["group"]) for options in made] == [(mode, "custom")]
+    assert made[0]["config"]["interactions"] == CELL.interactions
+    assert Path(made[0]["dir"]).is_dir()
+    assert [(step, named["return/mean"]) for step, named in logged] == [(50, -2.0), (100, -1.0)]
