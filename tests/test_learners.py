@@ -177,3 +177,40 @@ def test_every_field_of_a_config_is_documented(name):
     for field in dataclasses.fields(config):
         family = f"*_{field.name.rpartition('_')[2]}"
         assert field.name in config.__doc__ or family in config.__doc__, field.name
+
+
+def every_pair(tasks, safeguards):
+    """(learner, task, safeguard) such that every two of the three kinds' names meet at least once."""
+    rows = max(len(LEARNERS), len(tasks))
+    names = [LEARNERS[i % len(LEARNERS)] for i in range(rows)]
+    columns = max(len(safeguards), len(tasks))
+    for i, name in enumerate(names):
+        for j in range(columns):
+            yield name, tasks[(i + j) % len(tasks)], safeguards[j % len(safeguards)]
+
+
+COMBINATIONS = sorted(set(every_pair(registry.names("task"), registry.names("safeguard"))))
+
+
+def test_the_combinations_cover_every_pair():
+    kinds = LEARNERS, registry.names("task"), registry.names("safeguard")
+    for first, second in ((0, 1), (0, 2), (1, 2)):
+        met = {(names[first], names[second]) for names in COMBINATIONS}
+        assert met == {(a, b) for a in kinds[first] for b in kinds[second]}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "task", "safeguard"), COMBINATIONS)
+def test_every_learner_trains_on_every_task_with_every_safeguard(name, task, safeguard, task_of):
+    env = guarded(task_of(task, "compiled"), safeguard)
+    learner = tiny(name, env)
+    state = start(learner, [0, 1])
+    update = jax.jit(jax.vmap(learner.update))
+    for _ in range(2):  # SAC's first is random
+        state, progress = update(state)
+    safety = progress.safety
+    assert safety.non_finite.sum() == progress.skipped.sum() == 0
+    assert (progress.gradient_norm > 0).all()
+    if presets.resolve(safeguard)[1].CERTIFIED:
+        for counter in (safety.violations, safety.departures, safety.infeasible, safety.last_line):
+            assert counter.sum() == 0
