@@ -266,9 +266,7 @@ def _legend(columns: Sequence[Column]) -> list[Any]:
         Line2D([], [], color=PROPOSED, linewidth=0.8, label="proposed action"),
     ]
     if any(column.rollout.intervened.any() for column in columns):
-        handles.append(
-            Line2D([], [], color=INTERVENES, marker="|", linestyle="none", label="safeguard intervenes")
-        )
+        handles.append(Patch(color=INTERVENES, label="safeguard intervenes"))
     return handles
 
 

@@ -8,35 +8,19 @@ import shutil
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
 from rich.console import Console
+from tiny_cells import tiny
 
 from safebench import checkpoint, devices, result, runner
 from safebench.evaluate import evaluate
 from safebench.run import prepare, run
-from safebench.suites import Cell
 
-TINY = (
-    ("environments", "2"),
-    ("window", "4"),
-    ("policy_hidden", "(8,)"),
-    ("value_hidden", "(8,)"),
-    ("value_fits", "1"),
-)
-CELL = Cell(
-    "custom",
-    "pendulum",
-    "ray-mask",
-    "shac",
-    (3, 5),
-    32,
-    physics="compiled",
-    learner_changes=TINY,
-    evaluations=2,
-)
+CELL = dataclasses.replace(tiny(), seeds=(3, 5))
 
 
 @pytest.fixture(scope="module")
@@ -162,7 +146,7 @@ def test_damage_is_named_in_one_line(copy, damage):
             if path.is_file():
                 path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     elif damage == "other nets":
-        changes = dict(TINY) | {"policy_hidden": "(9,)"}
+        changes = dict(CELL.learner_changes) | {"policy_hidden": "(9,)"}
         cell = dataclasses.replace(CELL, learner_changes=tuple(changes.items()))
     elif damage == "other field":
         data = json.loads((copy / checkpoint.CELL).read_text())
@@ -187,18 +171,16 @@ def test_seeds_share_devices_evenly(seeds, present, expected, monkeypatch):
 
 PROGRAM = textwrap.dedent(
     """
-    import json, sys
+    import json
     from safebench.precision import configure
 
     configure()
     import jax
     from safebench import devices
     from safebench.run import run
-    from safebench.suites import Cell
+    from tiny_cells import tiny
 
-    cell = Cell("custom", "pendulum", "ray-mask", "shac", (0, 1, 2, 3), 32, physics="compiled",
-                learner_changes=json.loads(sys.argv[1]), evaluations=2)
-    found = run(cell)
+    found = run(tiny(seeds=4))
     print(json.dumps([devices.used(4), [one.curve.return_mean for one in found.runs],
                       [one.training.correction for one in found.runs]]))
     """
@@ -207,7 +189,8 @@ PROGRAM = textwrap.dedent(
 
 def on_devices(count):
     environment = {**os.environ, "XLA_FLAGS": f"--xla_force_host_platform_device_count={count}"}
-    command = [sys.executable, "-c", PROGRAM, json.dumps(TINY)]
+    environment["PYTHONPATH"] = str(Path(__file__).parent)
+    command = [sys.executable, "-c", PROGRAM]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])

@@ -6,6 +6,7 @@ import jax
 import mujoco
 import numpy as np
 import pytest
+import tiny_cells
 from PIL import Image
 
 from safebench import animate, cli, offscreen, picture, play, presets, rollout
@@ -253,32 +254,34 @@ def safebench(monkeypatch, capsys):
 def test_play_from_the_command_line(tmp_path, safebench):
     out = tmp_path / "new" / "rollout.gif"
     code, output, error = safebench(
-        *"play -t pendulum -g none -g ray-mask --physics compiled --start boundary --steps 20".split(),
+        *"play -t pendulum -g none -g ray-mask --physics compiled --start boundary --steps 8".split(),
         *("--draw", "matplotlib", "--out", str(out)),
     )
     assert code == 0, error
     with Image.open(out) as image:
-        assert image.n_frames == 21
-    rows = {line.split()[0]: line.split()[1:] for line in output.splitlines() if line}
+        assert image.n_frames == 9
+    rows = {line.split()[0]: line.split()[1:] for line in output.splitlines() if line.strip()}
     violations, departures = (int(rows["ray-mask"][i]) for i in (1, 2))
     assert violations == departures == 0
     assert int(rows["none"][2]) > 0
 
 
 def test_a_trained_policy_is_played(tmp_path, safebench):
-    tiny = "environments=2 window=4 policy_hidden=(8,) value_hidden=(8,) value_fits=1".split()
-    settings = [word for name in tiny for word in ("--set", f"learner.{name}")]
-    cell = "run -t pendulum -g ray-mask -l shac --physics compiled --seeds 2 -n 32 --checkpoint".split()
-    code, _, error = safebench(*cell, *settings, "--out", str(tmp_path))
+    code, _, error = safebench(
+        "run", *tiny_cells.ARGUMENTS, "-g", "ray-mask", "--checkpoint", "--out", str(tmp_path)
+    )
     assert code == 0, error
     found = tmp_path / "pendulum" / "ray-mask--shac.json"
     folder = tmp_path / "pendulum" / "ray-mask--shac.checkpoint"
     played = []
-    for source, seed in ((found, 0), (folder, 0), (folder, 1)):
-        code, output, error = safebench("play", str(source), "--seed", str(seed), "--no-animation")
+    for source, seed in ((found, 0), (folder, 1)):
+        options = ["--seed", str(seed), "--steps", "10", "--no-animation"]
+        code, output, error = safebench("play", str(source), *options)
         assert code == 0, error
-        played.append([line for line in output.splitlines() if line.startswith("ray-mask")])
-    assert played[0] == played[1] != played[2]
+        assert f"shac, seed {seed} policy" in output
+        played += [line.split() for line in output.splitlines() if line.strip().startswith("ray-mask")]
+    assert len(played) == 2
+    assert played[0][1] != played[1][1]  # the seeds' returns
     code, _, error = safebench("play", str(folder), "--seed", "2")
     assert (code, "no seed 2" in error) == (2, True)
 
