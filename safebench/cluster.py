@@ -32,6 +32,22 @@ class Returned:
     checkpoint: bytes
 
 
+class Mailbox:
+    """The events of all tasks, kept in the cluster until the driver takes them."""
+
+    def __init__(self):
+        self.events: list[Event] = []
+
+    def put(self, event: Event) -> None:
+        """Called by tasks."""
+        self.events.append(event)
+
+    def take(self) -> list[Event]:
+        """Called by the driver: every event since the last call."""
+        events, self.events = self.events, []
+        return events
+
+
 def on_ray(address: str | None, most: int | None = None) -> Place:
     """Cells as tasks of the cluster at `address` ("auto": the one this machine is part of; None: a new one
     on this machine), at most so many at a time (None: as many as it has room for).
@@ -48,12 +64,11 @@ def on_ray(address: str | None, most: int | None = None) -> Place:
 
 def _place(cells: Mapping[Cell, Path | None], handle: Handle, address: str | None, most: int | None) -> None:
     import ray
-    from ray.util.queue import Queue
 
     with _connected(address):
         most = min(most or len(cells), len(cells))
         threads, accelerators = share(ray.nodes(), most)
-        queue = Queue(actor_options={"num_cpus": 0})
+        mailbox = ray.remote(num_cpus=0)(Mailbox).remote()
         # A process per cell (max_calls): memory and settings of one cell never reach the next.
         options = {"num_cpus": threads, "num_gpus": accelerators, "max_retries": RETRIES, "max_calls": 1}
         task = ray.remote(**options)(_task)
@@ -63,9 +78,9 @@ def _place(cells: Mapping[Cell, Path | None], handle: Handle, address: str | Non
                 while waiting and len(running) < most:
                     cell = waiting.pop(0)
                     wanted = cells[cell] is not None
-                    running[task.remote(cell, wanted, os.getcwd(), sys.argv, threads, queue)] = cell
+                    running[task.remote(cell, wanted, os.getcwd(), sys.argv, threads, mailbox)] = cell
                 ended, _ = ray.wait(list(running), timeout=POLL)
-                for event in queue.get_nowait_batch(queue.qsize()):
+                for event in ray.get(mailbox.take.remote()):
                     handle(event)
                 for reference in ended:
                     cell = running.pop(reference)
@@ -105,18 +120,28 @@ def share(nodes: list[dict], most: int) -> tuple[int, int]:
 
 
 def _task(
-    cell: Cell, wanted: bool, directory: str, arguments: list[str], threads: int, queue: Any
+    cell: Cell, wanted: bool, directory: str, arguments: list[str], threads: int, mailbox: Any
 ) -> Returned:
     """What runs in the cluster. wanted: whether a checkpoint is."""
-    queue.put(Event(cell, "compiling"))
+    import ray
+
+    sent = []
+
+    def send(event: Event) -> None:
+        # Not waited for: Ray would count this task's cores as free meanwhile and start another.
+        sent.append(mailbox.put.remote(event))
+
+    send(Event(cell, "compiling"))
     with contextlib.suppress(OSError):
         os.chdir(directory)  # for tasks given as files
     sys.argv = arguments  # for the result's provenance
     os.environ.update(limits(threads))
     with tempfile.TemporaryDirectory(prefix="safebench-") as scratch:
         folder = Path(scratch) / "checkpoint"
-        event = train(cell, folder if wanted else None, queue.put)
-        return Returned(event, _packed(folder) if folder.exists() else b"")
+        event = train(cell, folder if wanted else None, send)
+        returned = Returned(event, _packed(folder) if folder.exists() else b"")
+    ray.get(sent)
+    return returned
 
 
 def _result(reference: Any, cell: Cell, folder: Path | None) -> Event:
