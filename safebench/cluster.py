@@ -4,6 +4,7 @@ Every machine of the cluster needs the same safebench; a task given as a file mu
 """
 
 import contextlib
+import importlib
 import io
 import os
 import shutil
@@ -55,24 +56,29 @@ def on_ray(address: str | None, most: int | None = None) -> Place:
     Raises:
         ValueError: if Ray is not installed.
     """
-    try:
-        import ray  # noqa: F401
-    except ImportError:
-        raise ValueError("--on ray needs a package: pip install 'safebench[ray]'") from None
+    _ray()
     return lambda cells, handle: _place(cells, handle, address, most)
 
 
-def _place(cells: Mapping[Cell, Path | None], handle: Handle, address: str | None, most: int | None) -> None:
-    import ray
+def _ray() -> Any:
+    try:
+        return importlib.import_module("ray")
+    except ImportError:
+        raise ValueError("--on ray needs a package: pip install 'safebench[ray]'") from None
 
+
+def _place(cells: Mapping[Cell, Path | None], handle: Handle, address: str | None, most: int | None) -> None:
+    ray = _ray()
     with _connected(address):
         most = min(most or len(cells), len(cells))
         threads, accelerators = share(ray.nodes(), most)
-        mailbox = ray.remote(num_cpus=0)(Mailbox).remote()
+        # Should its machine fail, it begins anew elsewhere: some events are lost, no result is.
+        mailbox = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)(Mailbox).remote()
         # A process per cell (max_calls): memory and settings of one cell never reach the next.
         options = {"num_cpus": threads, "num_gpus": accelerators, "max_retries": RETRIES, "max_calls": 1}
         task = ray.remote(**options)(_task)
-        waiting, running = list(cells), {}
+        waiting = list(cells)
+        running: dict[Any, Cell] = {}
         try:
             while waiting or running:
                 while waiting and len(running) < most:
@@ -93,8 +99,7 @@ def _place(cells: Mapping[Cell, Path | None], handle: Handle, address: str | Non
 @contextlib.contextmanager
 def _connected(address: str | None) -> Iterator[None]:
     """A connection to the cluster; one made by the caller is used and left as it is."""
-    import ray
-
+    ray = _ray()
     if ray.is_initialized():
         yield
         return
@@ -123,8 +128,7 @@ def _task(
     cell: Cell, wanted: bool, directory: str, arguments: list[str], threads: int, mailbox: Any
 ) -> Returned:
     """What runs in the cluster. wanted: whether a checkpoint is."""
-    import ray
-
+    ray = _ray()
     sent = []
 
     def send(event: Event) -> None:
@@ -145,8 +149,7 @@ def _task(
 
 
 def _result(reference: Any, cell: Cell, folder: Path | None) -> Event:
-    import ray
-
+    ray = _ray()
     try:
         returned: Returned = ray.get(reference)
     except ray.exceptions.WorkerCrashedError:

@@ -143,19 +143,11 @@ def execute(
     with live.table(cells, set(results), console) as show:
 
         def handle(event: Event) -> None:
-            path = path_of(event.cell, folder)
+            event = _keep(event, path_of(event.cell, folder))
             if event.result is not None:
-                try:
-                    result.write(event.result, path)
-                except ValueError as error:  # e.g. a plug-in's name that the schema refuses
-                    event = events.failed(event.cell, error)
-                else:
-                    results[event.cell] = event.result
-                    path.with_suffix(".error.txt").unlink(missing_ok=True)
-            if event.state == "failed":
+                results[event.cell] = event.result
+            elif event.state == "failed":
                 failures[event.cell] = event.problem
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.with_suffix(".error.txt").write_text(event.details, encoding="utf-8")
             show(event)
             if track is not None:
                 track(event)
@@ -163,6 +155,21 @@ def execute(
         if todo:
             place(todo, handle)
     return Outcome([results[cell] for cell in cells if cell in results], failures)
+
+
+def _keep(event: Event, path: Path) -> Event:
+    """Write what a cell ended with: its result, or beside it what went wrong."""
+    reason = path.with_suffix(".error.txt")
+    if event.result is not None:
+        try:
+            result.write(event.result, path)
+            reason.unlink(missing_ok=True)
+        except ValueError as error:  # e.g. a plug-in's name that the schema refuses
+            event = events.failed(event.cell, error)
+    if event.state == "failed":
+        path.parent.mkdir(parents=True, exist_ok=True)
+        reason.write_text(event.details, encoding="utf-8")
+    return event
 
 
 def _clear(path: Path, console: Console) -> None:

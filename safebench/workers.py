@@ -61,8 +61,7 @@ def _place(cells: Mapping[Cell, Path | None], handle: Handle, count: int) -> Non
                     connection, worker = _start(cell, cells[cell], tries, threads, Path(logs))
                     running[connection] = worker
                     handle(Event(cell, "compiling"))
-                for connection in wait(list(running)):
-                    assert isinstance(connection, Connection)
+                for connection in [ready for ready in wait(list(running)) if isinstance(ready, Connection)]:
                     try:
                         event = connection.recv()
                     except (EOFError, OSError):  # the process ended, perhaps in the middle of a message
