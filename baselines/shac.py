@@ -45,7 +45,7 @@ class Config:
     value_fits: int = 8
     value_batches: int = 1
     policy_rate: float = 2e-3
-    policy_rate_end: float = 0.1
+    policy_rate_end: float = 0.01
     value_rate: float = 2e-3
     value_rate_end: float = 0.05
     policy_betas: tuple[float, float] = (0.7, 0.95)
@@ -59,7 +59,13 @@ class Config:
     normalise: bool = True
 
 
-SETTINGS = MappingProxyType({"pendulum": Config()})
+SETTINGS = MappingProxyType(
+    {
+        "pendulum": Config(),
+        "quadrotor": Config(),
+        "energy": Config(environments=16, window=24, reward_scale=0.01),  # a day; rewards reach -900
+    }
+)
 """Tuned configurations by task name."""
 
 

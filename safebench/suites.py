@@ -63,6 +63,11 @@ def paper() -> list[Cell]:
     return [_standard("paper", task, name, learner) for task in PAPER_TASKS for learner, name in rows]
 
 
+def analytic() -> list[Cell]:
+    """The paper's three tasks and nine safeguards with SHAC alone."""
+    return [_standard("analytic", task, name, "shac") for task in PAPER_TASKS for name in PAPER]
+
+
 def full() -> list[Cell]:
     """Every task, safeguard and learner."""
     return [
@@ -73,7 +78,7 @@ def full() -> list[Cell]:
     ]
 
 
-SUITES = {"quick": quick, "paper": paper, "full": full}
+SUITES = {"quick": quick, "analytic": analytic, "paper": paper, "full": full}
 
 
 def _standard(suite: str, task: str, safeguard: str, learner: str) -> Cell:
