@@ -1,11 +1,8 @@
 """The runner: damaged files, leftovers, failures, a killed run; nothing finished is lost or repeated."""
 
-import contextlib
 import dataclasses
 import io
 import os
-import signal
-import subprocess
 import sys
 import time
 
@@ -113,6 +110,12 @@ def test_trackers_see_every_event(tmp_path):
     assert [event.state for event in seen] == ["compiling", "done"] * 2
 
 
+def written(path):
+    """Which file it is, and when it was written."""
+    status = path.stat()
+    return status.st_ino, status.st_mtime_ns
+
+
 @pytest.mark.parametrize("damage", ["empty", "truncated", "zeroed"])
 def test_a_file_cut_short_is_kept_aside_and_its_cell_alone_run_again(tmp_path, monkeypatch, damage):
     resumed(monkeypatch)
@@ -200,52 +203,3 @@ def test_failed_cells_make_the_command_fail(tmp_path, monkeypatch, capsys):
     assert "failed pendulum/ray-mask--shac: it broke" in output
     assert str(runner.path_of(CELLS[1], tmp_path)) in output
     assert f"  {runner.path_of(CELLS[0], tmp_path)}" not in output
-
-
-def test_a_killed_run_is_resumed_without_losing_or_repeating_a_cell(tmp_path):
-    command = [sys.executable, "-m", "safebench", "run", *ARGUMENTS, "--out", str(tmp_path)]
-    for cell in CELLS:
-        command += ["-g", cell.safeguard]
-    first, second = (runner.path_of(cell, tmp_path) for cell in CELLS)
-    with (tmp_path / "log").open("w+") as log, started(command, stdout=log, stderr=log) as process:
-        wait_until(lambda: first.exists() or process.poll() is not None)
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
-        log.seek(0)
-        assert process.returncode == -signal.SIGKILL, log.read()
-    assert first.exists()
-    assert not second.exists()
-    before = written(first)
-    states = []
-    outcome = execute(
-        CELLS, tmp_path, runner.here, track=lambda event: states.append((event.cell, event.state))
-    )
-    assert not outcome.failed
-    assert written(first) == before
-    assert {cell for cell, _ in states} == {CELLS[1]}
-    assert [found.title for found in outcome.results] == [cell.title for cell in CELLS]
-    assert result.load(second).runs == outcome.results[1].runs
-    assert outcome.results[1].runs[0].training.steps == 32
-
-
-def written(path):
-    """Which file it is, and when it was written."""
-    status = path.stat()
-    return status.st_ino, status.st_mtime_ns
-
-
-@contextlib.contextmanager
-def started(command, **options):
-    process = subprocess.Popen(command, **options)
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-
-
-def wait_until(true, seconds=120.0):
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, f"nothing happened in {seconds} s"
-        time.sleep(0.02)
