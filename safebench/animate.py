@@ -2,19 +2,21 @@
 
 import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import matplotlib
 import mujoco
 import numpy as np
-from matplotlib.animation import FFMpegWriter, PillowWriter
+from matplotlib.animation import FFMpegWriter
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Polygon, Rectangle
+from PIL import Image
 
 from safebench import plots, summary
 from safebench.picture import View, outlines
@@ -27,6 +29,8 @@ DPI = 100
 ROW = 0.72
 """Inches: height of one state's or action's axes."""
 HOUR = 3600.0
+COLOURS = 128
+"""Of a GIF; fewer than 256 leave one for "as before", which makes it small."""
 
 
 class Column(NamedTuple):
@@ -38,6 +42,16 @@ class Column(NamedTuple):
     name: str
     rollout: Rollout
     pictures: np.ndarray | None
+
+
+class Part(NamedTuple):
+    """A part of the figure that moves.
+
+    change: (index of the state, frame) -> None. artists: in the order they are drawn.
+    """
+
+    change: Callable[[int, int], None]
+    artists: tuple[Artist, ...]
 
 
 def check_format(path: Path) -> None:
@@ -80,60 +94,92 @@ def save(
     """
     check_format(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    writer = PillowWriter(fps=fps) if path.suffix == ".gif" else FFMpegWriter(fps=fps)
     with matplotlib.rc_context(plots.STYLE), tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        figure, update = compose(task, columns, view, indices)
+        figure, parts = compose(task, columns, view, indices)
         unfinished = Path(folder) / path.name
-        with writer.saving(figure, str(unfinished), DPI):
-            for frame in range(len(indices)):
-                update(frame)
-                writer.grab_frame()
+        if path.suffix == ".gif":
+            _save_gif(
+                [Image.fromarray(picture) for picture in frames(figure, parts, indices)], fps, unfinished
+            )
+        else:
+            writer = FFMpegWriter(fps=fps)
+            with writer.saving(figure, str(unfinished), DPI):
+                for frame in range(len(indices)):
+                    show(parts, indices, frame)
+                    writer.grab_frame()
         os.replace(unfinished, path)
+
+
+def frames(figure: Figure, parts: Sequence[Part], indices: Sequence[int]) -> Iterator[np.ndarray]:
+    """Every frame (height, width, 3): what stands still is drawn once."""
+    canvas = figure.canvas
+    assert isinstance(canvas, FigureCanvasAgg)
+    canvas.draw()
+    still = canvas.copy_from_bbox(figure.bbox)
+    for frame in range(len(indices)):
+        show(parts, indices, frame)
+        canvas.restore_region(still)
+        for part in parts:
+            for artist in part.artists:
+                figure.draw_artist(artist)
+        yield np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
+def _save_gif(pictures: Sequence[Image.Image], fps: int, path: Path) -> None:
+    # The last frame has every colour; one palette without dithering keeps still parts still, and small.
+    palette = pictures[-1].quantize(COLOURS, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    table = np.array(palette.getpalette()).reshape(-1, 3)
+    table[table.sum(axis=1).argmax()] = 255  # white was averaged with what is nearly white
+    palette.putpalette(table.ravel().tolist())
+    first, *others = [picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in pictures]
+    first.save(path, save_all=True, append_images=others, duration=round(1000 / fps), loop=0)
+
+
+def show(parts: Sequence[Part], indices: Sequence[int], frame: int) -> None:
+    """Set every part to a frame."""
+    for part in parts:
+        part.change(indices[frame], frame)
 
 
 def compose(
     task: Task, columns: Sequence[Column], view: View | None, indices: Sequence[int]
-) -> tuple[Figure, Callable[[int], None]]:
-    """The figure, and a function that shows frame k of it (state indices[k])."""
+) -> tuple[Figure, list[Part]]:
+    """The figure at frame 0, and its moving parts."""
     n, m = len(task.state_names), len(task.action_names)
     width = 3.5 if len(columns) > 1 else 5.0
     picture = 0.0 if view is None else float(np.clip((width - 0.7) / view.aspect, 0.9, 2.8))
     heights = ([picture] if picture else []) + [ROW] * (n + m)
-    figure = Figure(
-        figsize=(width * len(columns), sum(heights) + 0.07 * len(heights) + 1.15), layout="constrained"
-    )
+    size = (width * len(columns), sum(heights) + 0.07 * len(heights) + 1.15)
+    figure = Figure(figsize=size, dpi=DPI, layout="constrained")
     FigureCanvasAgg(figure)
     grid = figure.subplots(len(heights), len(columns), squeeze=False, height_ratios=heights)
-    updates = []
+    parts = []
     for index, column in enumerate(columns):
         axes = list(grid[:, index])
         if picture:
-            updates.append(_picture(axes.pop(0), task, column, view, indices))
+            parts.append(_status(axes[0], task, column))
+            parts.append(_picture(axes.pop(0), task, column, view, indices))
         else:
-            updates.append(_status(axes[0], task, column))
-        updates.append(_traces(axes, task, column, labelled=index == 0))
+            parts.append(_status(axes[0], task, column))
+        parts.append(_traces(axes, task, column, labelled=index == 0))
     figure.legend(handles=_legend(columns), loc="outside lower center", ncols=3, frameon=False)
 
-    def update(frame: int) -> None:
-        for change in updates:
-            change(indices[frame], frame)
-
-    update(0)
+    show(parts, indices, 0)
     figure.canvas.draw()
-    figure.set_layout_engine("none")  # laid out once: nothing moves from frame to frame
-    return figure, update
+    figure.set_layout_engine("none")  # laid out once: nothing else moves from frame to frame
+    for part in parts:
+        for artist in part.artists:
+            artist.set_animated(True)
+    return figure, parts
 
 
-def _picture(
-    axes: Axes, task: Task, column: Column, view: View | None, indices: Sequence[int]
-) -> Callable[[int, int], None]:
+def _picture(axes: Axes, task: Task, column: Column, view: View | None, indices: Sequence[int]) -> Part:
     assert view is not None
     model, rollout = task.dynamics.model, column.rollout
     axes.set(xticks=(), yticks=(), xlim=(view.low[0], view.high[0]), ylim=(view.low[1], view.high[1]))
     axes.set_aspect("equal")
     for spine in axes.spines.values():
         spine.set(visible=True, linewidth=2.0)
-    status = _status(axes, task, column)
     image = None
     shapes: list[Polygon] = []
     if column.pictures is not None:
@@ -146,7 +192,6 @@ def _picture(
             axes.add_patch(shapes[-1])
 
     def change(index: int, frame: int) -> None:
-        status(index, frame)
         since = slice(indices[frame - 1] if frame else 0, index)
         broken, acted = rollout.safety.violations[since].any(), rollout.intervened[since].any()
         for spine in axes.spines.values():
@@ -158,10 +203,10 @@ def _picture(
             for shape, outline in zip(shapes, found, strict=True):
                 shape.set_xy(outline.points)
 
-    return change
+    return Part(change, (*shapes, *([image] if image is not None else []), *axes.spines.values()))
 
 
-def _status(axes: Axes, task: Task, column: Column) -> Callable[[int, int], None]:
+def _status(axes: Axes, task: Task, column: Column) -> Part:
     """The heading of a column: name, time, return and counts so far."""
     rollout = column.rollout
     gained = np.concatenate([[0.0], np.cumsum(rollout.rewards)])
@@ -179,16 +224,17 @@ def _status(axes: Axes, task: Task, column: Column) -> Callable[[int, int], None
             f"outside limits {broken[index]}   interventions {changed[index]}"
         )
 
-    return change
+    return Part(change, (text,))
 
 
-def _traces(axes: list[Axes], task: Task, column: Column, labelled: bool) -> Callable[[int, int], None]:
+def _traces(axes: list[Axes], task: Task, column: Column, labelled: bool) -> Part:
     """States and actions over time, revealed up to now."""
     rollout = column.rollout
     scale, unit = _clock(task)
     times = rollout.times / scale
     line = {"color": plots.colour(column.name), "linewidth": 1.3}
-    hidden: list[tuple[Axes, Any]] = []
+    hidden: list[tuple[Axes, Artist]] = []
+    drawn: list[Artist] = []
     heads: list[tuple[Line2D, np.ndarray]] = []
     labels = [f"{name}\n[{u}]" if u else name for name, u in zip(task.state_names, units(task), strict=True)]
     for i, label in enumerate(labels):
@@ -196,8 +242,9 @@ def _traces(axes: list[Axes], task: Task, column: Column, labelled: bool) -> Cal
         low, high = task.constraints.lower[i], task.constraints.upper[i]
         room = 0.25 * (high - low)
         axis.set_ylim(low - room, high + room)
-        for bound in (low, high):
-            axis.axhline(bound, color=LIMIT, linestyle=(0, (4, 2)), linewidth=0.9)
+        limits = [
+            axis.axhline(bound, color=LIMIT, linestyle=(0, (4, 2)), linewidth=0.9) for bound in (low, high)
+        ]
         band = axis.fill_between(
             times, rollout.state_low[:, i], rollout.state_high[:, i], color=SAFE, linewidth=0
         )
@@ -208,6 +255,7 @@ def _traces(axes: list[Axes], task: Task, column: Column, labelled: bool) -> Cal
         (broken,) = axis.plot(times, np.where(beyond, x, np.nan), color=OUTSIDE, linewidth=2.2)
         (head,) = axis.plot([], [], "o", markersize=3.5, color=line["color"], zorder=5, clip_on=False)
         hidden += [(axis, artist) for artist in (band, trace, broken)]
+        drawn += [band, *limits, trace, broken, head]
         heads.append((head, np.where((x > low - room) & (x < high + room), x, np.nan)))
         if labelled:
             axis.set_ylabel(label)
@@ -233,6 +281,7 @@ def _traces(axes: list[Axes], task: Task, column: Column, labelled: bool) -> Cal
             moments, np.full(len(moments), -1.24), "|", color=INTERVENES, markersize=5, markeredgewidth=1.2
         )
         hidden += [(axis, artist) for artist in (band, wish, act, ticks)]
+        drawn += [band, wish, act, ticks]
         if labelled:
             axis.set_ylabel(f"{name}\n(scaled)")
     for axis in axes:
@@ -255,7 +304,7 @@ def _traces(axes: list[Axes], task: Task, column: Column, labelled: bool) -> Cal
         for head, x in heads:
             head.set_data([now], [x[index]])
 
-    return change
+    return Part(change, tuple(drawn))
 
 
 def _legend(columns: Sequence[Column]) -> list[Any]:

@@ -203,8 +203,8 @@ def test_the_animation_shows_every_frame_with_its_state(rollouts, task_of, tmp_p
         assert image.info["duration"] == 100
     assert list(tmp_path.iterdir()) == [path]
 
-    figure, update = animate.compose(task, columns, view, indices)
-    update(len(indices) - 1)
+    figure, parts = animate.compose(task, columns, view, indices)
+    animate.show(parts, indices, len(indices) - 1)
     texts = [text.get_text() for axes in figure.axes for text in axes.texts]
     assert f"outside limits {rollouts['none'].counters.violations} " in texts[0]
     assert texts[1].endswith(f"interventions {rollouts['ray-mask'].counters.interventions}")
