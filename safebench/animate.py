@@ -175,19 +175,21 @@ def compose(
 
 def _picture(axes: Axes, task: Task, column: Column, view: View | None, indices: Sequence[int]) -> Part:
     assert view is not None
-    model, rollout = task.dynamics.model, column.rollout
+    model, rollout, pictures = task.dynamics.model, column.rollout, column.pictures
+    assert model is not None
+    nq = int(model.nq)
     axes.set(xticks=(), yticks=(), xlim=(view.low[0], view.high[0]), ylim=(view.low[1], view.high[1]))
     axes.set_aspect("equal")
     for spine in axes.spines.values():
         spine.set(visible=True, linewidth=2.0)
     image = None
     shapes: list[Polygon] = []
-    if column.pictures is not None:
+    if pictures is not None:
         image = axes.imshow(
-            column.pictures[0], extent=(view.low[0], view.high[0], view.low[1], view.high[1]), aspect="equal"
+            pictures[0], extent=(view.low[0], view.high[0], view.low[1], view.high[1]), aspect="equal"
         )
     else:
-        for outline in outlines(model, rollout.states[0, : model.nq], view.axes):
+        for outline in outlines(model, rollout.states[0, :nq], view.axes):
             shapes.append(Polygon(outline.points, facecolor=outline.colour, edgecolor="0.2", linewidth=0.6))
             axes.add_patch(shapes[-1])
 
@@ -196,10 +198,10 @@ def _picture(axes: Axes, task: Task, column: Column, view: View | None, indices:
         broken, acted = rollout.safety.violations[since].any(), rollout.intervened[since].any()
         for spine in axes.spines.values():
             spine.set_color(OUTSIDE if broken else INTERVENES if acted else "0.75")
-        if image is not None:
-            image.set_data(column.pictures[frame])
+        if image is not None and pictures is not None:
+            image.set_data(pictures[frame])
         elif np.isfinite(rollout.states[index]).all():
-            found = outlines(model, rollout.states[index, : model.nq], view.axes)
+            found = outlines(model, rollout.states[index, :nq], view.axes)
             for shape, outline in zip(shapes, found, strict=True):
                 shape.set_xy(outline.points)
 
@@ -232,7 +234,7 @@ def _traces(axes: list[Axes], task: Task, column: Column, labelled: bool) -> Par
     rollout = column.rollout
     scale, unit = _clock(task)
     times = rollout.times / scale
-    line = {"color": plots.colour(column.name), "linewidth": 1.3}
+    line: dict[str, Any] = {"color": plots.colour(column.name), "linewidth": 1.3}
     hidden: list[tuple[Axes, Artist]] = []
     drawn: list[Artist] = []
     heads: list[tuple[Line2D, np.ndarray]] = []

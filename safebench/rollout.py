@@ -10,7 +10,6 @@ import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from safebench import task as tasks
-from safebench.action_set import ActionSet
 from safebench.env import INTERVENTION, Env, Episode
 from safebench.polytope import Polytope, contains, ray_distance
 from safebench.result import Counters
@@ -71,7 +70,9 @@ def roll_out(env: Env, act: Act, start: Episode, steps: int) -> Rollout:
     state_low, state_high = slices(
         np.asarray(task.safe_set.normals), np.asarray(task.safe_set.offsets), states
     )
-    action_low, action_high = _action_slices(allowed, outcome.applied)
+    action_low, action_high = slices(
+        np.asarray(allowed.normals), np.asarray(allowed.offsets), outcome.applied
+    )
     counted = jax.tree.map(np.asarray, total(outcome.safety))
     return Rollout(
         times=task.control_period * np.arange(steps + 1),
@@ -149,14 +150,11 @@ def slices(
     return np.where(hopeless, np.nan, low), np.where(hopeless, np.nan, high)
 
 
-def _action_slices(allowed: ActionSet, applied: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    return slices(allowed.normals, allowed.offsets, applied)
-
-
 def _counters(counted: Safety) -> Counters:
     values = counted._asdict()
-    real = {name: float(values.pop(name)) for name in ("correction", "worst_margin")}
+    correction, margin = float(values.pop("correction")), float(values.pop("worst_margin"))
     return Counters(
         **{name: int(value) for name, value in values.items()},
-        **{name: value if np.isfinite(value) else None for name, value in real.items()},
+        correction=correction if np.isfinite(correction) else None,
+        worst_margin=margin if np.isfinite(margin) else None,
     )
