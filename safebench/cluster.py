@@ -6,8 +6,10 @@ Every machine of the cluster needs the same safebench; a task given as a file mu
 import contextlib
 import importlib
 import io
+import logging
 import os
 import shutil
+import socket
 import sys
 import tarfile
 import tempfile
@@ -104,12 +106,27 @@ def _connected(address: str | None) -> Iterator[None]:
         yield
         return
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent anywhere
+    _check_reachable(address)
     new: dict[str, Any] = {} if address else {"include_dashboard": False}
-    ray.init(address or "local", log_to_driver=False, logging_level="ERROR", **new)
+    try:
+        ray.init(address or "local", log_to_driver=False, logging_level=logging.ERROR, **new)
+    except ConnectionError:
+        raise ConnectionError(f"no Ray cluster at {address!r}; --on ray starts one on this machine") from None
     try:
         yield
     finally:
         ray.shutdown()
+
+
+def _check_reachable(address: str | None) -> None:
+    """Ray itself would try for minutes."""
+    host, _, port = (address or "").rpartition("//")[2].rpartition(":")
+    if not port.isdigit():
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=10).close()
+    except (OSError, OverflowError) as error:
+        raise ConnectionError(f"no Ray cluster at {address!r}: {error}") from None
 
 
 def share(nodes: list[dict], most: int) -> tuple[int, int]:

@@ -60,6 +60,14 @@ def test_without_ray_the_extra_is_named(monkeypatch):
         cluster.on_ray(None)
 
 
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1", "127.0.0.1:99999"])
+def test_an_address_without_a_cluster_is_one_line_at_once(tmp_path, address):
+    place = cluster.on_ray(address)
+    with pytest.raises(OSError, match=f"no Ray cluster at '{address}'") as caught:
+        place({MASKED: None}, print)
+    assert "\n" not in str(caught.value)
+
+
 def test_a_checkpoint_travels_whole(tmp_path):
     source, target = tmp_path / "source", tmp_path / "deep" / "cell.checkpoint"
     (source / "policy").mkdir(parents=True)
