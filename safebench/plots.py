@@ -77,7 +77,7 @@ def learning_curves(results: Sequence[Result]) -> Figure:
         figure, axes = _panels(panels, "interactions", "return")
         for axis, cells in zip(axes, panels.values(), strict=True):
             for cell in cells:
-                _curve(axis, cell)
+                _curve(axis, cell, len(cells))
             _readable_returns(axis, cells)
             axis.xaxis.set_major_formatter(matplotlib.ticker.EngFormatter(sep=""))
         _legend(figure, axes)
@@ -112,7 +112,7 @@ def return_and_interventions(results: Sequence[Result]) -> Figure | None:
                     linestyle="none",
                     label=name,
                 )
-            axis.set_xlim(0, max(1.08 * axis.get_xlim()[1], 1))
+            _readable_shares(axis)
         _legend(figure, axes)
     return figure
 
@@ -142,7 +142,9 @@ def performance_profile(results: Sequence[Result]) -> Figure | None:
                 share = stats.performance_profile(tasks, thresholds)
                 low, high = stats.profile_interval(tasks, thresholds)
                 axis.plot(thresholds, share, color=colour(name), linestyle=dashes(name), label=name)
-                axis.fill_between(thresholds, low, high, color=colour(name), alpha=0.12, linewidth=0)
+                axis.fill_between(
+                    thresholds, low, high, color=colour(name), alpha=shade(len(scores)), linewidth=0
+                )
             axis.set_ylim(-0.02, 1.02)
         _legend(figure, axes)
     return figure
@@ -246,7 +248,24 @@ def _panels(names: Iterable[tuple[str, str]], across: str, up: str) -> tuple[Fig
     return figure, axes
 
 
-def _curve(axis: Axes, cell: Result) -> None:
+def shade(intervals: int) -> float:
+    """The opacity of so many intervals on one axis: where many overlap, each is fainter."""
+    return float(np.clip(0.5 / intervals, 0.05, 0.18))
+
+
+def _readable_shares(axis: Axes) -> None:
+    """Percent along the axis, from 0; logarithmic above 1 % where some are rare and others not."""
+    shares = [line.get_xdata()[0] for line in axis.get_lines()]
+    if shares and max(shares) > 20 * max(np.median(shares), 0.05):
+        axis.set_xscale("symlog", linthresh=1, linscale=1)
+        axis.set_xticks([0, 0.5, 1, 10, 100], ["0", "0.5", "1", "10", "100"])
+        axis.xaxis.set_minor_locator(matplotlib.ticker.NullLocator())
+        axis.set_xlim(-0.05, 150)
+    else:
+        axis.set_xlim(0, max(1.08 * axis.get_xlim()[1], 1))
+
+
+def _curve(axis: Axes, cell: Result, cells: int) -> None:
     name = cell.safeguard.name
     # Seeds of one cell are evaluated at the same interactions; keep what all of them have.
     length = min(len(run.curve.interactions) for run in cell.runs)
@@ -257,7 +276,7 @@ def _curve(axis: Axes, cell: Result) -> None:
     ]
     values, low, high = np.where(np.isfinite(points), points, np.nan).T
     axis.plot(interactions, values, color=colour(name), linestyle=dashes(name), label=name)
-    axis.fill_between(interactions, low, high, color=colour(name), alpha=0.18, linewidth=0)
+    axis.fill_between(interactions, low, high, color=colour(name), alpha=shade(cells), linewidth=0)
 
 
 def _readable_returns(axis: Axes, cells: Sequence[Result]) -> None:
