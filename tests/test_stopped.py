@@ -26,10 +26,17 @@ def command(folder, names, *options):
     return words, [runner.path_of(tiny(name), folder) for name in names]
 
 
+def _heed_interrupts():
+    """A shell starts its background jobs, perhaps these tests, deaf to SIGINT; children inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @contextlib.contextmanager
 def until_the_first_result(words, paths, log):
     """A run of its own process group, when the first of its results has been written."""
-    process = subprocess.Popen(words, stdout=log, stderr=log, start_new_session=True)
+    process = subprocess.Popen(
+        words, stdout=log, stderr=log, start_new_session=True, preexec_fn=_heed_interrupts
+    )
     try:
         deadline = time.monotonic() + 300
         while not any(path.exists() for path in paths):
