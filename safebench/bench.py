@@ -1,7 +1,7 @@
 """`safebench bench`: physics, safeguards, learner; tables of ratios, and a JSON record if asked for."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -15,14 +15,25 @@ from rich.table import Table
 
 from safebench import bench_learner, bench_physics, bench_safeguards, presets, provenance, registry
 from safebench import task as tasks
+from safebench.safeguard import Safeguard
 
 ACTION_SETS = 512
 CHAIN = "chain"
 """The serial chain of safebench.bench_physics, a system for `physics` alone."""
 
 
-def run(what: Sequence[str], names: Sequence[str], physics: str, out: Path | None, console: Console) -> None:
-    """Run the benchmarks named in `what` (physics, safeguards, learner) on some tasks."""
+def run(
+    what: Sequence[str],
+    names: Sequence[str],
+    guards: Mapping[str, Safeguard],
+    physics: str,
+    out: Path | None,
+    console: Console,
+) -> None:
+    """Run the benchmarks named in `what` (physics, safeguards, learner) on some tasks.
+
+    guards: what `safeguards` measures. physics: what `learner` trains with.
+    """
     record: dict[str, Any] = {"what": f"safebench bench {' '.join(what)}"}
     with console.status("measuring ...") as status:
 
@@ -34,7 +45,7 @@ def run(what: Sequence[str], names: Sequence[str], physics: str, out: Path | Non
         for part in what:
             # A compile time read from a cache is no compile time.
             with _cache(part not in COMPILE_TIMES_COUNT):
-                rows = PARTS[part](names, physics, report, console)
+                rows = PARTS[part](names, guards, physics, report, console)
             record[part] = [row._asdict() for row in rows]
     if out is not None:
         record["provenance"] = asdict(provenance.collect())
@@ -53,7 +64,21 @@ def _cache(enabled: bool) -> Iterator[None]:
         jax.config.update("jax_enable_compilation_cache", before)
 
 
-def _physics(names, physics, report, console) -> list:
+def guards(names: Sequence[str] | None) -> dict[str, Safeguard]:
+    """Safeguards by preset name; by default all but the regularised ones, whose actions are the same.
+
+    Raises:
+        LookupError: for an unknown name.
+    """
+    made = {}
+    for name in names or presets.names():
+        _, module, config = presets.resolve(name)
+        if names or config.regularisation == 0.0:
+            made[name] = module.make(config)
+    return made
+
+
+def _physics(names, guards, physics, report, console) -> list:
     systems = [name for name in names if name == CHAIN or _mechanical(name)]
     timings = bench_physics.measure(systems, report)
     title = f"Physics: batch {bench_physics.BATCH}, {bench_physics.STEPS} steps"
@@ -72,13 +97,8 @@ def _mechanical(name: str) -> bool:
     return registry.load("task", name).make().dynamics.model is not None
 
 
-def _safeguards(names, physics, report, console) -> list:
+def _safeguards(names, guards, physics, report, console) -> list:
     names = [name for name in names if name != CHAIN]
-    guards = {}
-    for name in presets.names():
-        _, module, config = presets.resolve(name)
-        if config == module.Config() or config.regularisation == 0.0:
-            guards[name] = module.make(config)
     timings = []
     for name in names:
         task = registry.load("task", name).make("compiled")
@@ -103,7 +123,7 @@ def _safeguards(names, physics, report, console) -> list:
     return timings
 
 
-def _learner(names, physics, report, console) -> list:
+def _learner(names, guards, physics, report, console) -> list:
     names = [name for name in names if name != CHAIN]
     timings = []
     for name in names:
@@ -128,6 +148,7 @@ PARTS = {"physics": _physics, "safeguards": _safeguards, "learner": _learner}
 
 def _table(title: str, *headings: str) -> Table:
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    for index, heading in enumerate(headings):
-        table.add_column(heading, justify="left" if index < 1 else "right")
+    for heading in headings:
+        named = heading in ("task", "system", "safeguard", "physics")
+        table.add_column(heading, justify="left" if named else "right", no_wrap=named)
     return table

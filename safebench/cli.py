@@ -181,6 +181,9 @@ def bench(
         list[str] | None,
         typer.Option("--task", "-t", help="Tasks, or chain (seven joints, for physics) [default: all]."),
     ] = None,
+    safeguard: Annotated[
+        list[str] | None, typer.Option("--safeguard", "-g", help="Of `safeguards` [default: all].")
+    ] = None,
     physics: Annotated[Literal["mjx", "compiled"], typer.Option(help="Of `learner`.")] = "mjx",
     out: Annotated[Path | None, typer.Option(help="Also write the figures here (JSON).")] = None,
 ) -> None:
@@ -195,7 +198,7 @@ def bench(
     for part in what or ():
         if part not in bench.PARTS:
             raise LookupError(registry.unknown("benchmark", part, bench.PARTS))
-    bench.run(what or list(bench.PARTS), names, physics, out, console)
+    bench.run(what or list(bench.PARTS), names, bench.guards(safeguard), physics, out, console)
 
 
 @app.command(

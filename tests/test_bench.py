@@ -46,7 +46,7 @@ def test_the_record_holds_every_row(tmp_path, monkeypatch):
         ],
     )
     out = tmp_path / "bench.json"
-    bench.run(["physics"], ["pendulum"], "mjx", out, Console(quiet=True))
+    bench.run(["physics"], ["pendulum"], {}, "mjx", out, Console(quiet=True))
     record = json.loads(out.read_text())
     assert record["physics"][-1] == {
         "system": "pendulum",
