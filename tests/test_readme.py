@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from safebench import certificate, registry, result, summary
+from safebench import certificate, reference, registry, result, summary, table_text, tables
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -32,6 +32,23 @@ def test_the_committed_quick_results_are_standard_and_keep_their_promise():
             assert cell.certified
             assert not summary.broken_promise(cell)
             assert summary.row(cell).reference.value >= -8.5
+
+
+def test_the_table_of_the_analytic_suite_is_that_of_the_committed_files():
+    found, problems = result.load_folder(ROOT / "results" / "analytic")
+    assert not problems
+    begin, end = "<!-- results/analytic: begin -->\n", "<!-- results/analytic: end -->"
+    shown = README.split(begin)[1].split(end)[0]
+    for builder in (tables.unguarded, tables.guarded):
+        table = builder(found, reference.load())
+        body = table_text.markdown(table).split("\n\n")[1]
+        assert body.strip() in shown
+    assert shown.count("\n| pendulum") + shown.count("\n| quadrotor") == len(found)
+    for cell in found:
+        assert len(cell.runs) == 10
+        assert cell.settings.changed == ("physics",)
+        assert cell.certified == (cell.safeguard.name != "none")
+        assert not summary.broken_promise(cell)
 
 
 @pytest.mark.parametrize("name", registry.names("task"))
