@@ -255,7 +255,7 @@ def shade(intervals: int) -> float:
 
 def _readable_shares(axis: Axes) -> None:
     """Percent along the axis, from 0; logarithmic above 1 % where some are rare and others not."""
-    shares = [line.get_xdata()[0] for line in axis.get_lines()]
+    shares = [float(np.asarray(line.get_xdata())[0]) for line in axis.get_lines()]
     if shares and max(shares) > 20 * max(np.median(shares), 0.05):
         axis.set_xscale("symlog", linthresh=1, linscale=1)
         axis.set_xticks([0, 0.5, 1, 10, 100], ["0", "0.5", "1", "10", "100"])
