@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from safebench import stats, summary
+from safebench import stats
 from safebench.reference import Paper
 from safebench.result import Result
 from safebench.stats import Estimate, Scores
-from safebench.tables import Entry, Table
+from safebench.tables import Entry, Table, ordered, returns_at
 
 NOTE = (
     "Chance that a random run with the safeguard ends with a higher return than a random run of the same "
@@ -17,27 +17,14 @@ NOTE = (
 
 def improvement(results: Sequence[Result], paper: Paper) -> Table:
     """Learners with a safeguard against themselves without one."""
-    ours = {(r.task.name, r.learner.name, r.safeguard.name): _final(r) for r in results}
-    theirs = {
-        (cell.task, cell.learner, cell.safeguard): stats.scores(cell.returns)
-        for cell in paper.cells
-        if len(cell.returns)
-    }
+    ours = {(r.task.name, r.learner.name, r.safeguard.name): stats.scores(returns_at(r, -1)) for r in results}
+    theirs = {(cell.task, cell.learner, cell.safeguard): stats.scores(cell.returns) for cell in paper.cells}
     rows: list[tuple[Entry, ...]] = []
-    ordered = [result for cells in summary.by_task(results).values() for result in cells]
-    for learner, safeguard in dict.fromkeys((r.learner.name, r.safeguard.name) for r in ordered):
+    for learner, safeguard in dict.fromkeys((r.learner.name, r.safeguard.name) for r in ordered(results)):
         tasks = [t for t, *other in ours if other == [learner, safeguard] and (t, learner, "none") in ours]
         if safeguard != "none" and tasks:
-            beside = _against_unguarded(theirs, tasks, learner, safeguard)
-            rows.append(
-                (
-                    learner,
-                    safeguard,
-                    ", ".join(tasks),
-                    _against_unguarded(ours, tasks, learner, safeguard),
-                    beside,
-                )
-            )
+            both = [_against_unguarded(runs, tasks, learner, safeguard) for runs in (ours, theirs)]
+            rows.append((learner, safeguard, ", ".join(tasks), *both))
     header = ("learner", "safeguard", "tasks", "beats unguarded", "paper")
     return Table("improvement", "Probability of improvement by a safeguard", header, tuple(rows), NOTE)
 
@@ -54,7 +41,3 @@ def _against_unguarded(
         return stats.probability_of_improvement(both[: len(tasks)], both[len(tasks) :])
 
     return stats.bootstrap(chance, [runs[name] for name in names], resamples=2000)
-
-
-def _final(result: Result) -> Scores:
-    return stats.scores([(run.curve.reference_return or run.curve.return_mean)[-1] for run in result.runs])

@@ -49,7 +49,7 @@ def unguarded(results: Sequence[Result], paper: Paper) -> Table:
     chosen = [result for result in results if result.safeguard.name == "none"]
     header = ("task", "learner", "return", "paper", "steps to 95 %", "paper", "violations per 1000 steps")
     rows = []
-    for result in _ordered(chosen):
+    for result in ordered(chosen):
         theirs = _paper_cell(paper, result)
         rate = 1000 * sum(run.training.violations for run in result.runs) / _training_steps(result)
         rows.append((result.task.name, result.learner.name, *_returns_and_steps(result, theirs), rate))
@@ -72,7 +72,7 @@ def guarded(results: Sequence[Result], paper: Paper) -> Table:
         *("interventions %", "violations"),
     )
     rows = []
-    for result in _ordered(chosen):
+    for result in ordered(chosen):
         counted = summary.everything_counted(result)
         share = 100 * counted.interventions / counted.steps
         names = (result.task.name, result.learner.name, result.safeguard.name)
@@ -103,10 +103,10 @@ def stuck(results: Sequence[Result], paper: Paper) -> Table:
         "paper: stuck",
     )
     rows = []
-    for result in _ordered(results):
+    for result in ordered(results):
         theirs = _paper_cell(paper, result)
         names = (result.task.name, result.learner.name, result.safeguard.name)
-        ours = count_stuck(_returns(result, -1), float(np.median(stats.scores(_returns(result, 0)))))
+        ours = count_stuck(returns_at(result, -1), float(np.median(stats.scores(returns_at(result, 0)))))
         beside: tuple[Entry, ...] = (None, None, None)
         if theirs:
             beside = (theirs.runs, theirs.stuck, count_stuck(theirs.returns, theirs.first_return))
@@ -147,7 +147,7 @@ def centres(results: Sequence[Result], paper: Paper) -> Table:
     }
     header = ("task", "learner", "safeguard", "centre", "return", "paper", "steps to 95 %", "paper", "s/1000")
     rows = []
-    for result in _ordered(chosen):
+    for result in ordered(chosen):
         if (result.task.name, result.learner.name, result.safeguard.module) not in varied:
             continue  # one centre alone compares nothing
         centre = str(result.safeguard.config.get("centre", "certificate"))
@@ -172,7 +172,7 @@ def run_time(results: Sequence[Result], paper: Paper) -> Table:
         *("paper: s per run", "paper: ratio"),
     )
     rows = []
-    for result in _ordered(results):
+    for result in ordered(results):
         names = (result.task.name, result.learner.name, result.safeguard.name)
         theirs = paper.seconds(result.task.name, result.safeguard.name, result.learner.name)
         their_base = paper.seconds(result.task.name, "none", result.learner.name)
@@ -218,7 +218,8 @@ def overhead(result: Result, results: Sequence[Result]) -> float | None:
     return None
 
 
-def _ordered(results: Sequence[Result]) -> list[Result]:
+def ordered(results: Sequence[Result]) -> list[Result]:
+    """Task by task, as all our tables list them."""
     return [result for cells in summary.by_task(results).values() for result in cells]
 
 
@@ -235,7 +236,7 @@ def _missing(results: Sequence[Result], paper: Paper, wanted: Callable[[PaperCel
     )
 
 
-def _returns(result: Result, point: int) -> list[float | None]:
+def returns_at(result: Result, point: int) -> list[float | None]:
     """From the paper's start where the task has one, else the mean over the evaluation starts."""
     return [(run.curve.reference_return or run.curve.return_mean)[point] for run in result.runs]
 
@@ -250,7 +251,7 @@ def _returns_and_steps(
     reached = [run.final.interactions_to_95 for run in result.runs]
     known = [count for count in reached if count is not None]
     return (
-        stats.iqm_interval(_returns(result, -1)),
+        stats.iqm_interval(returns_at(result, -1)),
         stats.iqm_interval(theirs.returns) if theirs else None,
         float(stats.iqm(np.array(known))) if known else None,
         float(stats.iqm(np.array(theirs.interactions_to_95))) if theirs else None,

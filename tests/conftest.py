@@ -1,10 +1,11 @@
 """All tests run in float64 with the compilation cache on; tasks are built once."""
 
 import functools
+import sys
 
 import pytest
 
-from safebench import registry
+from safebench import cli, registry
 from safebench.precision import configure
 
 configure()
@@ -19,3 +20,18 @@ def _build(name, physics):
 def task_of():
     """(name, physics) -> the task, built once per session."""
     return lambda name, physics="mjx": _build(name, physics)
+
+
+@pytest.fixture
+def safebench(monkeypatch, capsys):
+    """Run the command line in this process: (exit code, standard output, standard error)."""
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["safebench", *arguments])
+        monkeypatch.setenv("COLUMNS", "200")
+        with pytest.raises(SystemExit) as stopped:
+            cli.main()
+        captured = capsys.readouterr()
+        return stopped.value.code or 0, captured.out, captured.err
+
+    return call

@@ -1,7 +1,5 @@
 """Playing: the rollout, what is drawn of it, and bad input."""
 
-import sys
-
 import jax
 import mujoco
 import numpy as np
@@ -9,7 +7,7 @@ import pytest
 import tiny_cells
 from PIL import Image
 
-from safebench import animate, cli, offscreen, picture, play, presets, rollout
+from safebench import animate, offscreen, picture, play, presets, rollout
 from safebench.env import Env
 from safebench.polytope import Polytope, contains
 
@@ -234,21 +232,6 @@ def test_without_a_graphics_back_end_there_are_no_pictures(task_of, monkeypatch)
     model = task_of("pendulum", "compiled").dynamics.model
     view = picture.view_of(model, np.zeros((1, 1)))
     assert offscreen.render(model, np.zeros((1, 1)), view, 64, 64) is None
-
-
-@pytest.fixture
-def safebench(monkeypatch, capsys):
-    """Run the command line in this process: (exit code, standard output, standard error)."""
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["safebench", *arguments])
-        monkeypatch.setenv("COLUMNS", "200")
-        with pytest.raises(SystemExit) as stopped:
-            cli.main()
-        captured = capsys.readouterr()
-        return stopped.value.code or 0, captured.out, captured.err
-
-    return call
 
 
 def test_play_from_the_command_line(tmp_path, safebench):

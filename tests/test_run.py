@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 from tiny_cells import tiny
 
-from safebench import cli, presets, result, runner, settings, suites
+from safebench import presets, result, runner, settings, suites
 from safebench.run import prepare, run
 
 
@@ -134,21 +134,6 @@ def test_settings_keep_their_types():
     for name, value in (("window", "2.5"), ("normalise", "1"), ("value_hidden", "(8, 'x')"), ("window", "x")):
         with pytest.raises(ValueError, match=name):
             settings.with_options(Config(), {name: value}, "learner")
-
-
-@pytest.fixture
-def safebench(monkeypatch, capsys):
-    """Run the command line in this process: (exit code, standard output, standard error)."""
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["safebench", *arguments])
-        monkeypatch.setenv("COLUMNS", "200")
-        with pytest.raises(SystemExit) as stopped:
-            cli.main()
-        captured = capsys.readouterr()
-        return stopped.value.code or 0, captured.out, captured.err
-
-    return call
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,12 @@
 import csv
 import dataclasses
 import io
-import sys
 
 import pytest
 import synthetic_results
 from rich.console import Console
 
-from safebench import cli, provenance, result, runner, standards, summary, sweep
+from safebench import provenance, result, runner, standards, summary, sweep
 from safebench.run import prepare
 from safebench.suites import Cell
 
@@ -101,21 +100,6 @@ def test_bad_settings_stop_a_sweep_before_its_first_cell():
         sweep.run([BASE], grid, None, prepare, lambda cells, folder: ran.append(cells) or [], Console())
     assert len(tried) == 2
     assert not ran
-
-
-@pytest.fixture
-def safebench(monkeypatch, capsys):
-    """Run the command line in this process: (exit code, standard output, standard error)."""
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["safebench", *arguments])
-        monkeypatch.setenv("COLUMNS", "200")
-        with pytest.raises(SystemExit) as stopped:
-            cli.main()
-        captured = capsys.readouterr()
-        return stopped.value.code or 0, captured.out, captured.err
-
-    return call
 
 
 def pretend(cell, report, checkpoint):
