@@ -205,7 +205,7 @@ def run_time_overhead(results: Sequence[Result]) -> Figure | None:
             axis.set_yticks(range(len(names)), names)
             largest = max(ratio for _, ratio in ratios)
             axis.set_xlim(0, 1.1 * max(largest, 1.2))
-        axes[0].invert_yaxis()
+        axes[0].set_ylim(len(names) - 0.5, -0.5)  # the first on top, no marker cut
         figure.supxlabel("training time relative to no safeguard", fontsize=8)
         symbols = [
             Line2D(
