@@ -26,16 +26,16 @@ def command(folder, names, *options):
     return words, [runner.path_of(tiny(name), folder) for name in names]
 
 
-def _heed_interrupts():
-    """A shell starts its background jobs, perhaps these tests, deaf to SIGINT; children inherit that."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+# A shell starts its background jobs, perhaps these tests, deaf to SIGINT, and children inherit that.
+# A function run between fork and exec could mend it too, but JAX forbids forks of a program with threads.
+HEED_INTERRUPTS = ("env", "--default-signal=INT")
 
 
 @contextlib.contextmanager
 def until_the_first_result(words, paths, log):
     """A run of its own process group, when the first of its results has been written."""
     process = subprocess.Popen(
-        words, stdout=log, stderr=log, start_new_session=True, preexec_fn=_heed_interrupts
+        [*HEED_INTERRUPTS, *words], stdout=log, stderr=log, start_new_session=True
     )
     try:
         deadline = time.monotonic() + 300
