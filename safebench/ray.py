@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from safebench.action_set import ActionSet, slacks, tighten
+from safebench.quadratic_program import interval
 
 
 class Ray(NamedTuple):
@@ -41,8 +42,12 @@ def cast(a: Float[Array, " m"], actions: ActionSet, centre: Float[Array, " m"]) 
     m = a.shape[0]
     direction = a - centre
     target = tighten(actions, centre)
-    rates, room = _rates(target.normals, direction), slacks(target, centre)
-    safe, box = _gauge(rates, room), _gauge(rates[-2 * m :], room[-2 * m :])
+    if m == 1:
+        low, high = interval(target)
+        safe, box = _gauge_in(low, high, centre, direction), _gauge_in(-1.0, 1.0, centre, direction)
+    else:
+        rates, room = _rates(target.normals, direction), slacks(target, centre)
+        safe, box = _gauge(rates, room), _gauge(rates[-2 * m :], room[-2 * m :])
     outside = box > 1
     pull = jnp.where(outside, 1.0 / jnp.where(outside, box, 1.0), 1.0)
     end = jnp.where(outside, centre + pull * direction, a)
@@ -76,3 +81,10 @@ def _gauge(rates: Float[Array, " rows"], room: Float[Array, " rows"]) -> Float[A
     rate, space = jnp.sum(jnp.where(binding, rates, 0.0)), jnp.sum(jnp.where(binding, room, 0.0))
     gauge = _ratio(rate, space)
     return jnp.maximum(largest + (gauge - jax.lax.stop_gradient(gauge)), 0.0)
+
+
+def _gauge_in(low, high, centre: Float[Array, " 1"], direction: Float[Array, " 1"]) -> Float[Array, ""]:
+    """The gauge of the interval [low, high] around the centre: faster than that of the rows it comes from."""
+    room = jnp.where(direction > 0, high - centre, centre - low)
+    rate = jnp.where(direction > 0, direction, -direction)  # |direction|, with a derivative at 0 as well
+    return _ratio(rate, room)[0]

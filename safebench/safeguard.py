@@ -99,7 +99,7 @@ def guard(
     last_line = ~(in_box & contains(actions, boxed, roundings=2.0))
     # A face of the box is met up to rounding: that correction must not cut the derivative.
     action = answer + (boxed - jax.lax.stop_gradient(answer))
-    action = jnp.where(last_line, _shrink(boxed, actions), action)
+    action = jnp.where(last_line, _shrink(last_line, boxed, actions), action)
     action = jnp.where(feasible, action, centre)
     distance = safe_norm(action - proposed)
     if gradient == "passthrough":
@@ -119,17 +119,26 @@ def _or_bare_box(actions: ActionSet, feasible, centre) -> ActionSet:
     )
 
 
-def _shrink(answer, actions: ActionSet) -> Float[Array, " m"]:
-    """The last line: from an answer inside the box towards the centre, until every row holds."""
+def _shrink(broken: Bool[Array, ""], answer: Float[Array, " m"], actions: ActionSet) -> Float[Array, " m"]:
+    """The last line: from a broken answer inside the box towards the centre, until every row holds.
+
+    Without a derivative. A loop of no or one pass, since a batch without a broken answer then skips it.
+    """
+    answer, actions = jax.lax.stop_gradient((answer, actions))
     centre = actions.centre
-    at_centre, room = jax.lax.stop_gradient((slacks(actions, centre), slacks(actions, answer)))
-    # Aim inside the row, by the same share of the way for all: rounding must not break it again.
-    broken = room < 0
-    fractions = at_centre / jnp.where(broken, at_centre - room, 1.0)
-    step = jnp.min(jnp.where(broken, fractions, 1.0)) * (1 - 64 * jnp.finfo(room.dtype).eps)
-    shrunk = jnp.clip(centre + step * (answer - centre), -1.0, 1.0)
-    holds = jnp.all(slacks(actions, shrunk) >= 0)  # False for NaN
-    return jnp.where(holds, shrunk, centre)
+
+    def shrink(state):
+        answer, _ = state  # not `answer` from outside: what a pass does not change is computed before it
+        at_centre, room = slacks(actions, centre), slacks(actions, answer)
+        # Aim inside the row, by the same share of the way for all: rounding must not break it again.
+        met = room < 0
+        fractions = at_centre / jnp.where(met, at_centre - room, 1.0)
+        step = jnp.min(jnp.where(met, fractions, 1.0)) * (1 - 64 * jnp.finfo(room.dtype).eps)
+        shrunk = jnp.clip(centre + step * (answer - centre), -1.0, 1.0)
+        holds = jnp.all(slacks(actions, shrunk) >= 0)  # False for NaN
+        return jnp.where(holds, shrunk, centre), jnp.zeros_like(broken)
+
+    return jax.lax.while_loop(lambda state: state[1], shrink, (answer, broken))[0]
 
 
 def require_choice(name: str, value: str, choices: Any) -> None:

@@ -71,5 +71,5 @@ def barrier_set(actions: ActionSet, rate: float) -> ActionSet:
         found = None if actions.barrier is None else actions.barrier.shape
         raise ValueError(f"ActionSet.barrier must have shape ({rows - 2 * m},), not {found}")
     kept = (1 - rate) * jnp.maximum(actions.barrier, 0.0)
-    room = slacks(actions, actions.centre)[: kept.shape[0]]
-    return actions._replace(offsets=actions.offsets.at[: kept.shape[0]].add(-jnp.minimum(kept, room)))
+    kept = jnp.concatenate([kept, jnp.zeros(2 * m, kept.dtype)])  # the box rows stay
+    return actions._replace(offsets=actions.offsets - jnp.minimum(kept, slacks(actions, actions.centre)))
