@@ -44,10 +44,16 @@ Workers = Annotated[
     "- `safebench run -t pendulum -g ray-mask -l shac --seeds 10`\n\n"
     "- `safebench run -t pendulum -g none -l shac --set learner.discount=0.99 --out runs/trial`\n\n"
     "- `safebench run --suite paper --workers 8 --track tensorboard`\n\n"
+    "- `safebench run --suite paper -t energy -l ppo -l sac`\n\n"
     "- `safebench run --suite full --on ray:auto`"
 )
 def run(
-    suite: Annotated[str | None, typer.Option(help="A named list of cells; see `safebench list`.")] = None,
+    suite: Annotated[
+        str | None,
+        typer.Option(
+            help="A named list of cells, or those of -t, -g and -l among them; see `safebench list`."
+        ),
+    ] = None,
     task: Tasks = None,
     safeguard: Safeguards = None,
     learner: Learners = None,
@@ -74,12 +80,12 @@ def run(
     from safebench.run_command import run_cells
 
     changes = options.parse(assign or [])
-    chosen = bool(task or safeguard or learner)
-    if suite is None and not chosen:
+    if suite is None and not (task or safeguard or learner):
         raise ValueError("say what to run: --suite NAME, or -t TASK -g SAFEGUARD -l LEARNER")
-    if suite is not None and chosen:
-        raise ValueError("--suite names its own tasks, safeguards and learners: leave out -t, -g and -l")
-    cells = suites.cells(suite) if suite else suites.product(task, safeguard, learner)
+    if suite is None:
+        cells = suites.product(task, safeguard, learner)
+    else:
+        cells = suites.part(suite, task, safeguard, learner)
     cells = [suites.changed(cell, seeds, interactions, physics, precision, changes) for cell in cells]
     folder = out or Path("runs") / (suite or "custom")
     if not run_cells(cells, folder, force, on, workers, track or [], console, checkpoint):

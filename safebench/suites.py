@@ -96,6 +96,24 @@ def cells(name: str) -> list[Cell]:
     return SUITES[name]()
 
 
+def part(
+    name: str, tasks: list[str] | None, safeguards: list[str] | None, learners: list[str] | None
+) -> list[Cell]:
+    """The cells of a suite that have the tasks, safeguards and learners named (None or none named: any).
+
+    Raises:
+        LookupError: for an unknown suite, or a name that none of the cells left so far has.
+    """
+    left = cells(name)
+    for kind, wanted in (("task", tasks), ("safeguard", safeguards), ("learner", learners)):
+        known = list(dict.fromkeys(getattr(cell, kind) for cell in left))
+        for choice in wanted or ():
+            if choice not in known:
+                raise LookupError(f"suite {name!r}: {registry.unknown(kind, choice, known)}")
+        left = [cell for cell in left if not wanted or getattr(cell, kind) in wanted]
+    return left
+
+
 def product(tasks: list[str] | None, safeguards: list[str] | None, learners: list[str] | None) -> list[Cell]:
     """Every combination of the names given, with standard seeds and budgets.
 

@@ -75,3 +75,24 @@ def test_the_recorded_attack_is_what_the_readme_says(task_of):
             assert attack["first"] <= 4096
         else:
             assert attack["certificate"] in known, "attack again: the certificate has changed"
+
+
+def test_the_recorded_speeds_are_what_the_readme_says():
+    records = ROOT / "docs" / "records"
+    physics = json.loads((records / "bench-physics.json").read_text())["physics"]
+    for ratio in (row for row in physics if "gradient_ms" not in row):
+        bar, compile_bar = (5, 1) if ratio["system"] == "chain" else (50, 5)
+        assert ratio["gradient"] >= bar, ratio
+        assert ratio["gradient_compile"] >= compile_bar, ratio
+        digits = 1 if ratio["gradient"] < 10 else 0
+        assert re.search(rf"\b{ratio['gradient']:.{digits}f}\s+times", README), ratio
+    rows = json.loads((records / "bench-safeguards.json").read_text())["safeguards"]
+    faster = []
+    for row in (row for row in rows if row["batch"] == 512):
+        searched = row["safeguard"].endswith(("orthogonal", "zonotopic", "chebyshev"))
+        if not searched and row["task"] in ("pendulum", "quadrotor"):
+            said = {"pendulum": 0.5, "quadrotor": 5}[row["task"]]
+            assert row["forward_backward_us"] <= said + 0.005, row
+        faster += [row["faster"]] if row["faster"] else []
+    assert min(faster) > 200
+    assert f" {min(faster):.0f}"[:-1] + "0 to " in README

@@ -116,6 +116,18 @@ def test_every_preset_resolves(name):
     assert callable(module.make(config))
 
 
+def test_part_of_a_suite_is_those_of_its_cells_that_were_named():
+    chosen = suites.part("paper", ["energy", "pendulum"], ["none"], ["ppo", "shac"])
+    assert [cell.title for cell in chosen] == [
+        "pendulum/none--shac",
+        "pendulum/none--ppo",
+        "energy/none--shac",
+        "energy/none--ppo",
+    ]
+    assert set(chosen) < set(suites.cells("paper"))
+    assert suites.part("quick", None, None, []) == suites.cells("quick")
+
+
 @pytest.mark.parametrize("suite", suites.SUITES)
 def test_every_suite_names_what_exists(suite):
     cells = suites.cells(suite)
@@ -143,6 +155,8 @@ def test_settings_keep_their_types():
         (("run", "-t", "pendulum", "-g", "raymask", "-l", "shac"), "Did you mean 'ray-mask'"),
         (("run", "-t", "pendulum", "-g", "none", "-l", "shak"), "Did you mean 'shac'"),
         (("run", "--suite", "quik"), "Did you mean 'quick'"),
+        (("run", "--suite", "paper", "-t", "cartpole"), "suite 'paper': unknown task 'cartpole'"),
+        (("run", "--suite", "quick", "-l", "ppo"), "Known: shac"),
         (("run", "-t", "pendulum", "-g", "none", "-l", "shac", "-n", "-5"), "not -5"),
         (("run", "-t", "pendulum", "-g", "none", "-l", "shac", "-n", "5"), "less than one update"),
         (("run", "-t", "pendulum", "-g", "none", "-l", "shac", "--seeds", "0"), "not 0"),

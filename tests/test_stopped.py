@@ -34,9 +34,7 @@ HEED_INTERRUPTS = ("env", "--default-signal=INT")
 @contextlib.contextmanager
 def until_the_first_result(words, paths, log):
     """A run of its own process group, when the first of its results has been written."""
-    process = subprocess.Popen(
-        [*HEED_INTERRUPTS, *words], stdout=log, stderr=log, start_new_session=True
-    )
+    process = subprocess.Popen([*HEED_INTERRUPTS, *words], stdout=log, stderr=log, start_new_session=True)
     try:
         deadline = time.monotonic() + 300
         while not any(path.exists() for path in paths):
