@@ -22,7 +22,7 @@ BATCH = 256
 STEPS = 64
 CHAIN_JOINTS = 7
 PHYSICS: tuple[Physics, ...] = ("mjx", "compiled")
-COMPILER_OPTIONS = {"xla_cpu_use_fusion_emitters": False}
+COMPILER_OPTIONS: dict[str, str | bool] = {"xla_cpu_use_fusion_emitters": False}
 
 
 class Timing(NamedTuple):
