@@ -41,6 +41,8 @@ def parse(assignments: list[str]) -> dict[str, dict[str, str]]:
 
 
 def _like(current: Any, value: Any, where: str) -> Any:
+    if isinstance(current, bool) and isinstance(value, str):
+        value = {"true": True, "false": False}.get(value.lower(), value)
     if isinstance(value, str) and not isinstance(current, str):
         try:
             value = ast.literal_eval(value)
