@@ -16,7 +16,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from safebench import result
+from safebench import result_file
 from safebench.learner import Policy
 from safebench.record import about, build, plain
 from safebench.result import Result
@@ -62,7 +62,7 @@ def find(source: Path) -> Path:
         return source
     if source.is_dir():
         raise ValueError(f"{source}: is no checkpoint (it holds no {CELL})")
-    found = result.load(source)
+    found = result_file.load(source)
     folder = beside(source)
     if not folder.exists():
         raise ValueError(f"{source}: has no checkpoint beside it; run the cell again with --checkpoint")

@@ -218,13 +218,13 @@ def verify(
 ) -> None:
     """Check submitted results: schema, consistency, certificate, standard settings; exit 1 if one fails."""
     _start_jax()
-    from safebench import result, standards, submission
+    from safebench import result_file, standards, submission
 
     passed = True
     for path in files:
         problems = submission.check(path, standards.standard_of)
         if rerun is not None and not problems:
-            found = result.load(path)
+            found = result_file.load(path)
             with console.status(f"training seed {rerun} of {found.title} again ..."):
                 problems = [f"{path}: {line}" for line in standards.rerun(found, rerun)]
         for line in problems:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from safebench import leaderboard_page, result, stats, submission, summary
+from safebench import leaderboard_page, result_file, stats, submission, summary
 from safebench.record import about, plain
 from safebench.result import NAME, Result
 from safebench.stats import Estimate
@@ -90,7 +90,7 @@ def write(folder: str | Path, out: str | Path | None = None) -> Written:
         ValueError: if the folder does not exist or holds no result.
         OSError: if the files cannot be written.
     """
-    found, problems = result.load_folder(folder)
+    found, problems = result_file.load_folder(folder)
     if not found:
         raise ValueError(f"{folder}: no results for a leaderboard" + (f": {problems[0]}" if problems else ""))
     board = make(found, problems)

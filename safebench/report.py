@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from matplotlib.figure import Figure
 
-from safebench import improvement, plots, reference, result, summary, table_text, tables
+from safebench import improvement, plots, reference, result_file, summary, table_text, tables
 from safebench.reference import Paper
 from safebench.result import Result
 
@@ -31,7 +31,7 @@ def write(folder: str | Path, out: str | Path | None = None, paper: str | Path |
         OSError: if the report cannot be written.
     """
     folder = Path(folder)
-    found, left_out = result.load_folder(folder)
+    found, left_out = result_file.load_folder(folder)
     if not found:
         why = f": {left_out[0]}" if left_out else ""
         raise ValueError(f"{folder}: no results to report{why}")

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from rich.console import Console
 
-from safebench import checkpoint, events, live, provenance, result, standards
+from safebench import checkpoint, events, live, provenance, result_file, standards
 from safebench.events import Event, Handle, Place
 from safebench.result import Result
 from safebench.run import Prepared, prepare, run
@@ -32,7 +32,7 @@ class Outcome(NamedTuple):
 
 def path_of(cell: Cell, folder: Path) -> Path:
     """The result file of a cell."""
-    return result.cell_path(folder, _stem(cell.task), _stem(cell.safeguard), _stem(cell.learner))
+    return result_file.cell_path(folder, _stem(cell.task), _stem(cell.safeguard), _stem(cell.learner))
 
 
 def beside(cell: Cell, folder: Path) -> Path:
@@ -51,7 +51,7 @@ def finished(prepared: Prepared, folder: Path) -> Result | None:
     if not path.exists() or cut_short(path):
         return None
     try:
-        found = result.load(path)
+        found = result_file.load(path)
     except ValueError as error:
         raise ValueError(f"{error} (move the file away, or redo the cell with --force)") from None
     same = (
@@ -74,7 +74,7 @@ def cut_short(path: Path) -> bool:
 
     Whole JSON that is no result was written by somebody, and is not ours to move.
     """
-    if not path.is_file() or path.stat().st_size > result.LARGEST_FILE:
+    if not path.is_file() or path.stat().st_size > result_file.LARGEST_FILE:
         return False
     try:
         json.loads(path.read_bytes())
@@ -162,7 +162,7 @@ def _keep(event: Event, path: Path) -> Event:
     reason = path.with_suffix(".error.txt")
     if event.result is not None:
         try:
-            result.write(event.result, path)
+            result_file.write(event.result, path)
             reason.unlink(missing_ok=True)
         except ValueError as error:  # e.g. a plug-in's name that the schema refuses
             event = events.failed(event.cell, error)

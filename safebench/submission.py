@@ -14,6 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from safebench import result as results
+from safebench import result_file
 from safebench.result import (
     Counters,
     Curve,
@@ -59,7 +60,7 @@ def check(path: str | Path, standard_of: Callable[[Result], Standard] | None = N
     """
     path = Path(path)
     try:
-        result = results.load(path)
+        result = result_file.load(path)
     except ValueError as error:
         return [str(error)]
     problems = [*_place(result, path), *consistency(result)]
@@ -73,7 +74,7 @@ def check(path: str | Path, standard_of: Callable[[Result], Standard] | None = N
 
 def _place(result: Result, path: Path) -> Iterator[str]:
     try:
-        expected = results.cell_path("", result.task.name, result.safeguard.name, result.learner.name)
+        expected = result_file.cell_path("", result.task.name, result.safeguard.name, result.learner.name)
     except ValueError as error:
         yield str(error)
         return

@@ -16,7 +16,7 @@ import pytest
 from rich.console import Console
 from tiny_cells import tiny
 
-from safebench import checkpoint, devices, result, runner
+from safebench import checkpoint, devices, result_file, runner
 from safebench.evaluate import evaluate
 from safebench.run import prepare, run
 
@@ -106,7 +106,7 @@ def test_an_interrupted_save_keeps_the_old_checkpoint(saved, copy, monkeypatch):
 def test_a_finished_cell_without_the_checkpoint_asked_for_is_run_again(saved, tmp_path):
     folder, found = saved
     path = runner.path_of(CELL, tmp_path)
-    result.write(found, path)
+    result_file.write(found, path)
     asked = []
 
     def execute(checkpoints):
@@ -128,7 +128,7 @@ def test_a_finished_cell_without_the_checkpoint_asked_for_is_run_again(saved, tm
 
 def test_a_checkpoint_of_another_run_is_not_found(saved, copy):
     path = copy.with_suffix(".json")
-    result.write(saved[1], path)
+    result_file.write(saved[1], path)
     assert checkpoint.find(path) == copy
     data = json.loads((copy / checkpoint.CELL).read_text())
     (copy / checkpoint.CELL).write_text(json.dumps(data | {"returns": [-1.0, -2.0]}))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from safebench import result, standards, submission
+from safebench import result_file, standards, submission
 
 RESULTS = Path(__file__).parents[1] / "results"
 COMMITTED = sorted(RESULTS.glob("*/*/*.json"))
@@ -16,6 +16,6 @@ def test_there_are_committed_results():
 
 @pytest.mark.parametrize("path", COMMITTED, ids=lambda path: "/".join(path.parts[-3:]))
 def test_a_committed_result_can_be_submitted(path):
-    found = result.load(path)
+    found = result_file.load(path)
     assert submission.check(path, standards.standard_of if found.settings.standard else None) == []
     assert found.provenance.dirty is False

@@ -13,7 +13,7 @@ import jsonschema
 import pytest
 from synthetic_results import make
 
-from safebench import leaderboard, leaderboard_page, result, schema, submission
+from safebench import leaderboard, leaderboard_page, result, result_file, schema, submission
 from safebench.leaderboard import Leaderboard
 from safebench.record import build, plain
 
@@ -40,8 +40,10 @@ def cells():
 @pytest.fixture
 def folder(tmp_path):
     for cell in cells():
-        path = result.cell_path(tmp_path / cell.suite, cell.task.name, cell.safeguard.name, cell.learner.name)
-        result.write(cell, path)
+        path = result_file.cell_path(
+            tmp_path / cell.suite, cell.task.name, cell.safeguard.name, cell.learner.name
+        )
+        result_file.write(cell, path)
     leaderboard.write(tmp_path)
     return tmp_path
 
@@ -96,7 +98,7 @@ def test_diverged_seeds_are_shown_and_rank_last():
 
 def test_the_json_follows_its_schema(folder):
     data = json.loads((folder / "leaderboard.json").read_text())
-    assert build(Leaderboard, data) == leaderboard.make(*result.load_folder(folder))
+    assert build(Leaderboard, data) == leaderboard.make(*result_file.load_folder(folder))
     jsonschema.validate(data, schema.json_schema(Leaderboard))
     data["entries"][0]["violations"] = "none"
     with pytest.raises(jsonschema.ValidationError):

@@ -6,21 +6,21 @@ from pathlib import Path
 
 import pytest
 
-from safebench import certificate, reference, registry, result, summary, table_text, tables
+from safebench import certificate, reference, registry, result_file, summary, table_text, tables
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 
 
 def test_the_results_table_is_that_of_the_committed_files():
-    found, problems = result.load_folder(ROOT / "results" / "quick")
+    found, problems = result_file.load_folder(ROOT / "results" / "quick")
     assert not problems
     begin, end = "<!-- results/quick: begin -->\n", "<!-- results/quick: end -->"
     assert README.split(begin)[1].split(end)[0] == summary.markdown(found)
 
 
 def test_the_committed_quick_results_are_standard_and_keep_their_promise():
-    found, _ = result.load_folder(ROOT / "results" / "quick")
+    found, _ = result_file.load_folder(ROOT / "results" / "quick")
     by_name = {cell.safeguard.name: cell for cell in found}
     assert set(by_name) == {"none", "boundary-projection", "ray-mask"}
     for name, cell in by_name.items():
@@ -35,7 +35,7 @@ def test_the_committed_quick_results_are_standard_and_keep_their_promise():
 
 
 def test_the_table_of_the_analytic_suite_is_that_of_the_committed_files():
-    found, problems = result.load_folder(ROOT / "results" / "analytic")
+    found, problems = result_file.load_folder(ROOT / "results" / "analytic")
     assert not problems
     begin, end = "<!-- results/analytic: begin -->\n", "<!-- results/analytic: end -->"
     shown = README.split(begin)[1].split(end)[0]

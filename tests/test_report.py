@@ -12,7 +12,18 @@ import pytest
 from rich.console import Console
 from synthetic_results import make
 
-from safebench import improvement, plots, reference, report, result, stats, summary, table_text, tables
+from safebench import (
+    improvement,
+    plots,
+    reference,
+    report,
+    result,
+    result_file,
+    stats,
+    summary,
+    table_text,
+    tables,
+)
 from safebench.stats import Estimate
 from safebench.tables import Table
 
@@ -39,8 +50,8 @@ def cells():
 def written(tmp_path_factory):
     folder = tmp_path_factory.mktemp("results")
     for cell in cells():
-        path = result.cell_path(folder, cell.task.name, cell.safeguard.name, cell.learner.name)
-        result.write(cell, path)
+        path = result_file.cell_path(folder, cell.task.name, cell.safeguard.name, cell.learner.name)
+        result_file.write(cell, path)
     return folder, report.write(folder)
 
 
@@ -81,7 +92,7 @@ def test_what_no_result_covers_is_said(written):
 
 
 def test_a_single_cell_beside_a_damaged_file_reports_what_it_can(tmp_path):
-    result.write(make(safeguard="ray-mask", **SMALL), tmp_path / "pendulum" / "ray-mask--shac.json")
+    result_file.write(make(safeguard="ray-mask", **SMALL), tmp_path / "pendulum" / "ray-mask--shac.json")
     (tmp_path / "pendulum" / "none--shac.json").write_text('{"schema_version": 1')
     made = report.write(tmp_path, tmp_path / "elsewhere")
     lines = "\n".join(made.left_out)

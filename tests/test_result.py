@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from synthetic_results import columns, curve, make
 
-from safebench import result, schema
+from safebench import result, result_file, schema
 from safebench.record import build, plain
 from safebench.result import Result
 
@@ -24,16 +24,16 @@ READERS = "result record schema stats summary plots report tables leaderboard su
 
 def test_round_trip(tmp_path):
     cell = make(seeds=3)
-    path = result.cell_path(tmp_path, "pendulum", "ray-mask", "shac")
-    result.write(cell, path)
-    assert result.load(path) == cell
+    path = result_file.cell_path(tmp_path, "pendulum", "ray-mask", "shac")
+    result_file.write(cell, path)
+    assert result_file.load(path) == cell
     assert path == tmp_path / "pendulum" / "ray-mask--shac.json"
     assert [p.name for p in path.parent.iterdir()] == ["ray-mask--shac.json"]  # no temporary file stays
 
 
 def test_golden_file():
     """The file of schema version 1 reads and writes back byte for byte: a change needs a new version."""
-    loaded = result.load(GOLDEN)
+    loaded = result_file.load(GOLDEN)
     assert loaded.title == "pendulum/ray-mask--shac"
     assert loaded.seeds == (0, 1)
     assert loaded.runs[1].curve.training.steps == (0, 500, 1000)
@@ -78,8 +78,8 @@ def test_any_result_survives_a_round_trip(
         certificate=certificate,
     )
     path = tmp_path / "cell.json"
-    result.write(cell, path)
-    assert result.load(path) == cell
+    result_file.write(cell, path)
+    assert result_file.load(path) == cell
     assert VALIDATOR.is_valid(json.loads(path.read_text()))
 
 
@@ -120,32 +120,32 @@ def test_column_turns_what_is_not_finite_into_none():
 )
 def test_names_that_could_escape_a_folder_are_refused(name):
     with pytest.raises(ValueError, match="cannot name a result"):
-        result.cell_path("out", "pendulum", name, "shac")
+        result_file.cell_path("out", "pendulum", name, "shac")
 
 
 def test_write_refuses_what_breaks_the_schema(tmp_path):
     path = tmp_path / "cell.json"
     with pytest.raises(ValueError, match="not written: Out of range float"):
-        result.write(make(seeds=1, timing=result.Timing(1.0, float("nan"), 1.0)), path)
+        result_file.write(make(seeds=1, timing=result.Timing(1.0, float("nan"), 1.0)), path)
     cell = make(seeds=1)
     cell = dataclasses.replace(cell, task=dataclasses.replace(cell.task, name="../evil"))
     with pytest.raises(ValueError, match=r"task\.name"):
-        result.write(cell, path)
+        result_file.write(cell, path)
     assert not list(tmp_path.iterdir())
 
 
 def test_an_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch):
     path = tmp_path / "cell.json"
     old = make(seeds=1)
-    result.write(old, path)
+    result_file.write(old, path)
 
     def stop(*_):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(os, "replace", stop)
     with pytest.raises(KeyboardInterrupt):
-        result.write(make(seeds=2), path)
-    assert result.load(path) == old
+        result_file.write(make(seeds=2), path)
+    assert result_file.load(path) == old
     assert list(tmp_path.iterdir()) == [path]
 
 
@@ -153,12 +153,12 @@ def test_a_folder_that_cannot_be_written_is_one_line(tmp_path):
     blocked = tmp_path / "file"
     blocked.write_text("not a folder")
     with pytest.raises(OSError, match="cannot be written") as caught:
-        result.write(make(seeds=1), blocked / "pendulum" / "cell.json")
+        result_file.write(make(seeds=1), blocked / "pendulum" / "cell.json")
     assert "\n" not in str(caught.value)
 
 
 def test_files_are_readable_by_others(tmp_path):
-    result.write(make(seeds=1), tmp_path / "cell.json")
+    result_file.write(make(seeds=1), tmp_path / "cell.json")
     assert stat.S_IMODE((tmp_path / "cell.json").stat().st_mode) == 0o644
 
 
@@ -203,7 +203,7 @@ def test_a_damaged_file_is_one_clear_line(tmp_path, message):
     path = tmp_path / "cell.json"
     path.write_bytes(damaged(GOLDEN.read_text())[message])
     with pytest.raises(ValueError, match=message) as caught:
-        result.load(path)
+        result_file.load(path)
     assert str(caught.value).startswith(str(path))
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < len(str(path)) + 250
@@ -212,31 +212,31 @@ def test_a_damaged_file_is_one_clear_line(tmp_path, message):
 def test_a_huge_file_is_refused_unread(tmp_path):
     path = tmp_path / "cell.json"
     with path.open("wb") as file:
-        file.truncate(result.LARGEST_FILE + 1)  # sparse: takes no space
+        file.truncate(result_file.LARGEST_FILE + 1)  # sparse: takes no space
     with pytest.raises(ValueError, match="more than the"):
-        result.load(path)
+        result_file.load(path)
 
 
 def test_folders_pipes_and_missing_files_are_refused(tmp_path):
     os.mkfifo(tmp_path / "pipe.json")
     for path in (tmp_path, tmp_path / "pipe.json"):
         with pytest.raises(ValueError, match="not a regular file"):
-            result.load(path)
+            result_file.load(path)
     with pytest.raises(ValueError, match="cannot be read: No such file"):
-        result.load(tmp_path / "absent.json")
+        result_file.load(tmp_path / "absent.json")
 
 
 def test_load_folder_reads_the_good_and_names_the_bad(tmp_path):
-    result.write(make(seeds=1), tmp_path / "quick" / "pendulum" / "ray-mask--shac.json")
-    result.write(make(seeds=1), tmp_path / "again" / "pendulum" / "ray-mask--shac.json")
+    result_file.write(make(seeds=1), tmp_path / "quick" / "pendulum" / "ray-mask--shac.json")
+    result_file.write(make(seeds=1), tmp_path / "again" / "pendulum" / "ray-mask--shac.json")
     (tmp_path / "quick" / "pendulum" / "none--shac.json").write_text("{")
-    results, problems = result.load_folder(tmp_path)
+    results, problems = result_file.load_folder(tmp_path)
     assert [cell.title for cell in results] == ["pendulum/ray-mask--shac"]
     assert len(problems) == 2
     assert any("same cell" in line for line in problems)
     assert any("not valid JSON" in line for line in problems)
     with pytest.raises(ValueError, match="no such folder"):
-        result.load_folder(tmp_path / "absent")
+        result_file.load_folder(tmp_path / "absent")
 
 
 def test_the_schema_file_is_up_to_date_and_valid():
@@ -252,7 +252,7 @@ def test_the_readme_documents_every_field():
 @pytest.mark.parametrize("path", sorted((Path(__file__).parents[1] / "results").rglob("*--*.json")), ids=str)
 def test_every_committed_result_matches_the_schema(path):
     jsonschema.validate(json.loads(path.read_text()), json.loads(schema.FILE.read_text()))
-    result.load(path)
+    result_file.load(path)
 
 
 def _places(value, place=()):
@@ -301,7 +301,7 @@ def test_loader_and_json_schema_agree_on_mutations(data):
 @given(text=st.text() | st.binary().map(lambda data: data.decode("latin-1")))
 def test_loading_noise_gives_a_value_error(text):
     with pytest.raises(ValueError):
-        result.parse(text)
+        result_file.parse(text)
 
 
 @settings(max_examples=200, deadline=None)
@@ -313,7 +313,7 @@ def test_loading_a_file_with_changed_bytes_never_crashes(data):
     piece = data.draw(st.text(max_size=10))
     message = ""
     try:
-        assert isinstance(result.parse(text[:start] + piece + text[start + length :]), Result)
+        assert isinstance(result_file.parse(text[:start] + piece + text[start + length :]), Result)
     except ValueError as error:
         message = str(error)
     assert "\n" not in message

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 from tiny_cells import tiny
 
-from safebench import presets, result, runner, settings, suites
+from safebench import presets, result_file, runner, settings, suites
 from safebench.run import prepare, run
 
 
@@ -27,7 +27,7 @@ def folder(tmp_path_factory, cells):
 
 
 def test_a_result_tells_what_was_run(folder, cells):
-    found = result.load(runner.path_of(cells[0], folder))
+    found = result_file.load(runner.path_of(cells[0], folder))
     assert found.seeds == (0, 1)
     assert found.interactions == 32
     assert found.physics == "compiled"
@@ -43,7 +43,7 @@ def test_a_result_tells_what_was_run(folder, cells):
 
 
 def test_only_the_guarded_cell_is_safe(folder, cells):
-    guarded, unguarded = (result.load(runner.path_of(cell, folder)) for cell in cells)
+    guarded, unguarded = (result_file.load(runner.path_of(cell, folder)) for cell in cells)
     for run_ in guarded.runs:
         for counters in (run_.training, run_.evaluation):
             assert (
@@ -57,7 +57,7 @@ def test_only_the_guarded_cell_is_safe(folder, cells):
 def test_finished_cells_are_skipped_and_force_redoes_them(folder, cells, monkeypatch):
     ran = []
     monkeypatch.setattr(runner, "run", lambda cell, report, checkpoint: ran.append(cell) or found)
-    found = result.load(runner.path_of(cells[0], folder))
+    found = result_file.load(runner.path_of(cells[0], folder))
     runner.execute(cells, folder, force=False, console=Console(quiet=True))
     assert ran == []
     runner.path_of(cells[1], folder).rename(folder / "kept")
@@ -69,7 +69,7 @@ def test_finished_cells_are_skipped_and_force_redoes_them(folder, cells, monkeyp
 
 
 def test_an_interruption_keeps_what_is_finished(folder, cells, tmp_path, monkeypatch):
-    found = result.load(runner.path_of(cells[0], folder))
+    found = result_file.load(runner.path_of(cells[0], folder))
 
     def interrupted(cell, report, checkpoint):
         if cell == cells[1]:
@@ -79,7 +79,7 @@ def test_an_interruption_keeps_what_is_finished(folder, cells, tmp_path, monkeyp
     monkeypatch.setattr(runner, "run", interrupted)
     with pytest.raises(KeyboardInterrupt):
         runner.execute(cells, tmp_path, force=False, console=Console(quiet=True))
-    assert result.load(runner.path_of(cells[0], tmp_path)) == found
+    assert result_file.load(runner.path_of(cells[0], tmp_path)) == found
     assert not runner.path_of(cells[1], tmp_path).exists()
 
 
@@ -92,7 +92,7 @@ def test_other_settings_in_the_way_are_not_overwritten(folder, cells):
 
 
 def test_the_same_seed_gives_the_same_result(folder, cells):
-    first = result.load(runner.path_of(cells[0], folder))
+    first = result_file.load(runner.path_of(cells[0], folder))
     again = run(cells[0])
     assert again.runs[0].final == first.runs[0].final
     assert again.runs[1].training == first.runs[1].training

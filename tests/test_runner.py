@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 from tiny_cells import ARGUMENTS, result_of, tiny
 
-from safebench import cli, result, run_command, runner
+from safebench import cli, result_file, run_command, runner
 from safebench.events import Event
 
 CELLS = [tiny("ray-mask"), tiny("none")]
@@ -42,7 +42,7 @@ def resumed(monkeypatch):
 
     def finished(prepared, folder):
         path = runner.path_of(prepared.cell, folder)
-        return result.load(path) if path.exists() and not runner.cut_short(path) else None
+        return result_file.load(path) if path.exists() and not runner.cut_short(path) else None
 
     monkeypatch.setattr(runner, "finished", finished)
 
@@ -55,7 +55,7 @@ def test_a_cell_that_fails_leaves_the_others_alone(tmp_path, monkeypatch):
     assert outcome.failed == {CELLS[0]: "it broke"}
     details = runner.path_of(CELLS[0], tmp_path).with_suffix(".error.txt")
     assert details.read_text() == "all about it"
-    assert result.load_folder(tmp_path)[1] == []
+    assert result_file.load_folder(tmp_path)[1] == []
     outcome = execute(CELLS, tmp_path, pretend(ran))
     assert ran == [*CELLS, CELLS[0]]
     assert (len(outcome.results), outcome.failed) == (2, {})
@@ -146,14 +146,14 @@ def test_whole_json_that_is_no_result_is_not_ours_to_move(tmp_path):
             execute(CELLS, tmp_path, pretend(ran))
         assert (ran, path.read_text()) == ([], text)
     execute(CELLS, tmp_path, pretend(ran), force=True)
-    assert result.load(path).title == CELLS[0].title
+    assert result_file.load(path).title == CELLS[0].title
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(share=st.floats(0, 1, exclude_max=True))
 def test_every_truncation_is_seen(tmp_path, share):
     path = tmp_path / "cell.json"
-    result.write(result_of(CELLS[0]), path)
+    result_file.write(result_of(CELLS[0]), path)
     assert not runner.cut_short(path)
     data = path.read_bytes().rstrip()
     path.write_bytes(data[: int(share * len(data))])

@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 from tiny_cells import ARGUMENTS, tiny
 
-from safebench import result, runner
+from safebench import result_file, runner
 
 NAMES = ("ray-mask", "none", "boundary-projection")
 
@@ -94,7 +94,7 @@ def test_a_killed_run_is_resumed_without_losing_or_repeating_a_cell(tmp_path):
     assert written(first) == before
     assert set(touched) == {cells[1]}
     assert [found.title for found in outcome.results] == [cell.title for cell in cells]
-    assert result.load(second).runs == outcome.results[1].runs
+    assert result_file.load(second).runs == outcome.results[1].runs
     assert outcome.results[1].runs[0].training.steps == 32
 
 
@@ -116,7 +116,7 @@ def test_a_stopped_run_keeps_what_is_finished_and_leaves_no_process(tmp_path, ho
     kept = {path: written(path) for path in paths if path.exists()}
     assert 1 <= len(kept) < len(paths)
     for path in kept:
-        assert result.load(path).interactions == 32
+        assert result_file.load(path).interactions == 32
     if how.endswith("Ctrl-C"):
         output = (tmp_path / "log").read_text()
         assert process.returncode == 130, output

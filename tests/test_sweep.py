@@ -8,7 +8,7 @@ import pytest
 import synthetic_results
 from rich.console import Console
 
-from safebench import provenance, result, runner, standards, summary, sweep
+from safebench import provenance, result, result_file, runner, standards, summary, sweep
 from safebench.run import prepare
 from safebench.suites import Cell
 
@@ -131,7 +131,7 @@ def test_a_sweep_from_the_command_line_runs_once_and_is_marked(real, tmp_path, s
     assert folders == ["learner.window=4", "learner.window=8"]
     windows = {}
     for name in folders:
-        found = result.load(tmp_path / name / "pendulum" / "ray-mask--shac.json")
+        found = result_file.load(tmp_path / name / "pendulum" / "ray-mask--shac.json")
         assert not found.settings.standard
         assert "learner.window" in found.settings.changed
         windows[name] = found.learner.config["window"]
