@@ -10,7 +10,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 
 from safebench import certificate as certificates
-from safebench import proof, registry, synthesis
+from safebench import proof, registry, search, synthesis
 from safebench.certificate import Certificate
 from safebench.proof import Proof
 
@@ -66,7 +66,7 @@ def from_scratch(name: str, save_to: Path | None, console: Console) -> Outcome:
 
         try:
             certificate = module.synthesise(report)
-        except synthesis.SynthesisError as error:
+        except search.SynthesisError as error:
             return Outcome(name, None, None, str(error))
     if save_to is not None:
         certificates.save(certificate, save_to)

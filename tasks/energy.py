@@ -21,7 +21,8 @@ from safebench import safe_set
 from safebench.certificate import Certificate
 from safebench.dynamics import Dynamics, Physics, linear
 from safebench.polytope import box
-from safebench.synthesis import Progress, Search, prove_safe_set
+from safebench.search import Progress, Search
+from safebench.synthesis import prove_safe_set
 from safebench.task import Task, shipped_certificate, uniform_starts
 
 CONSTRAINTS = box([0.0, 18.0, 10.0], [10.0, 24.0, 100.0])

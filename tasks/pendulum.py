@@ -12,7 +12,8 @@ from safebench import safe_set
 from safebench.certificate import Certificate
 from safebench.dynamics import Physics, mechanical
 from safebench.polytope import symmetric_box
-from safebench.synthesis import Progress, prove_safe_set
+from safebench.search import Progress
+from safebench.synthesis import prove_safe_set
 from safebench.task import (
     Context,
     Task,

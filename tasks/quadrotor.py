@@ -17,7 +17,8 @@ from safebench.certificate import Certificate
 from safebench.dynamics import Physics, mechanical
 from safebench.polytope import symmetric_box
 from safebench.safeguard import safe_norm
-from safebench.synthesis import Progress, Search, prove_safe_set
+from safebench.search import Progress, Search
+from safebench.synthesis import prove_safe_set
 from safebench.task import Task, shipped_certificate, shipped_model, uniform_disturbance, uniform_starts
 
 CONSTRAINTS = symmetric_box([8.0, 8.0, math.pi / 12, 0.8, 1.0, math.pi / 2])

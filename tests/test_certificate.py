@@ -14,7 +14,8 @@ from safebench import certificate as certificates
 from safebench import proof, registry
 from safebench.certificate import digest, load, save
 from safebench.polytope import Box
-from safebench.synthesis import Search, synthesise
+from safebench.search import Search
+from safebench.synthesis import synthesise
 
 FOLDER = Path(safebench.tasks.__file__).parent / "certificates"
 TASKS = ("pendulum", "cartpole", "quadrotor", "energy")

@@ -12,8 +12,10 @@ from scipy.optimize import linprog
 from safebench import proof
 from safebench.duality import upper_bounds
 from safebench.dynamics import linear
+from safebench.invariant_set import prune
 from safebench.polytope import Polytope, contains, sample, support, symmetric_box
-from safebench.synthesis import Search, SynthesisError, prove_safe_set, prune, synthesise
+from safebench.search import Search, SynthesisError
+from safebench.synthesis import prove_safe_set, synthesise
 
 QUICK = Search(candidates=12, refinements=5, samples=5000)
 
