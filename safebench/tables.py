@@ -53,7 +53,7 @@ def unguarded(results: Sequence[Result], paper: Paper) -> Table:
         theirs = _paper_cell(paper, result)
         rate = 1000 * sum(run.training.violations for run in result.runs) / _training_steps(result)
         rows.append((result.task.name, result.learner.name, *_returns_and_steps(result, theirs), rate))
-    note = f"{SHARED} Violations: of the constraints, in training."
+    note = f"{_shared(results, paper)} Violations: of the constraints, in training."
     return Table(
         "unguarded",
         "Learners without a safeguard",
@@ -79,7 +79,7 @@ def guarded(results: Sequence[Result], paper: Paper) -> Table:
         rows.append(
             (*names, *_returns_and_steps(result, _paper_cell(paper, result)), share, counted.violations)
         )
-    note = f"{SHARED} Interventions and violations: of all training and evaluation steps."
+    note = f"{_shared(results, paper)} Interventions and violations: of all training and evaluation steps."
     return Table(
         "guarded",
         "Learners with a safeguard",
@@ -154,7 +154,7 @@ def centres(results: Sequence[Result], paper: Paper) -> Table:
         names = (result.task.name, result.learner.name, result.safeguard.module, centre)
         ours_and_theirs = _returns_and_steps(result, _paper_cell(paper, result))
         rows.append((*names, *ours_and_theirs, result.timing.seconds_per_1000_interactions))
-    note = f"{SHARED} s/1000: seconds per 1000 interactions of one seed."
+    note = f"{_shared(results, paper)} s/1000: seconds per 1000 interactions of one seed."
     return Table(
         "centres",
         "Approximations of the safe centre",
@@ -218,6 +218,17 @@ def overhead(result: Result, results: Sequence[Result]) -> float | None:
     return None
 
 
+def _shared(results: Sequence[Result], paper: Paper) -> str:
+    """What the tables of returns have in common, and whose figures the paper's do not compare with."""
+    ours = {result.task.name for result in results}
+    reasons = (
+        f" The paper's {task} is another task: {how}."
+        for task, how in paper.incomparable.items()
+        if task in ours
+    )
+    return SHARED + "".join(reasons)
+
+
 def ordered(results: Sequence[Result]) -> list[Result]:
     """Task by task, as all our tables list them."""
     return [result for cells in summary.by_task(results).values() for result in cells]
@@ -231,7 +242,7 @@ def _missing(results: Sequence[Result], paper: Paper, wanted: Callable[[PaperCel
     ours = {(r.task.name, r.safeguard.name, r.learner.name) for r in results}
     return tuple(
         f"{cell.task}/{cell.safeguard}--{cell.learner}"
-        for cell in paper.cells
+        for cell in paper.comparable
         if wanted(cell) and (cell.task, cell.safeguard, cell.learner) not in ours
     )
 
