@@ -34,7 +34,8 @@ class Config:
     state, applied at every step of the backward pass (a chaotic rollout would drown the others).
     reward_scale: factor on rewards and on the safeguard's penalty, to suit the critic's learning rate.
     log_std_start: initial log deviation of the exploration noise before tanh, learned.
-    normalise: running observation normalisation.
+    normalise: running observation normalisation. Its moving scales cost the quadrotor half of its return
+        (-98 instead of -55 with the ray mask), so it is for observations of unlike sizes.
     """
 
     environments: int = 4
@@ -56,17 +57,18 @@ class Config:
     state_gradient_clip: float = 30.0
     reward_scale: float = 1.0
     log_std_start: float = -1.0
-    normalise: bool = True
+    normalise: bool = False
 
 
 SETTINGS = MappingProxyType(
     {
         "pendulum": Config(),
-        "quadrotor": Config(normalise=False),  # with running scales returns stay near -95, without -55
-        "energy": Config(environments=16, window=24, reward_scale=0.01),  # a day; rewards reach -900
+        "quadrotor": Config(),
+        # A day; rewards reach -900; observations are in kW, kWh and degrees.
+        "energy": Config(environments=16, window=24, reward_scale=0.01, normalise=True),
     }
 )
-"""Tuned configurations by task name."""
+"""Tuned configurations by task name, each the same for every safeguard."""
 
 
 class State(NamedTuple):

@@ -19,7 +19,11 @@ CRITIC = {"value_hidden": (32, 32), "value_rate": 1e-2}
 # learner: (module, config, updates)
 RUNS = {
     "apg": (apg, apg.Config(window=32, policy_rate_end=0.01, **COMMON), 300),
-    "shac": (shac, shac.Config(window=8, value_fits=8, policy_rate_end=0.01, **CRITIC, **COMMON), 400),
+    "shac": (
+        shac,
+        shac.Config(window=8, value_fits=8, policy_rate_end=0.01, normalise=True, **CRITIC, **COMMON),
+        400,
+    ),
     "ppo": (
         ppo,
         ppo.Config(
