@@ -1,4 +1,4 @@
-"""`safebench report DIR`: the paper's tables, one more, and all figures, from a folder's result files."""
+"""`safebench report DIR`: the paper's tables, two more, and all figures, from a folder's result files."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from matplotlib.figure import Figure
 
-from safebench import improvement, plots, reference, result_file, summary, table_text, tables
+from safebench import contest, improvement, plots, reference, result_file, summary, table_text, tables
 from safebench.reference import Paper
 from safebench.result import Result
 
@@ -58,7 +58,11 @@ def one_per_cell(results: Sequence[Result]) -> tuple[list[Result], list[str]]:
 
 
 def _tables(cells: list[Result], paper: Paper, target: Path, left_out: list[str]) -> list[Path]:
-    built = [*tables.all_tables(cells, paper), improvement.improvement(cells, paper)]
+    built = [
+        *tables.all_tables(cells, paper),
+        contest.contest(cells, paper),
+        improvement.improvement(cells, paper),
+    ]
     shown = [table for table in built if table.rows]
     for table in built:
         if not table.rows:

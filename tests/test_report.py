@@ -13,6 +13,7 @@ from rich.console import Console
 from synthetic_results import make
 
 from safebench import (
+    contest,
     improvement,
     plots,
     reference,
@@ -55,16 +56,16 @@ def written(tmp_path_factory):
     return folder, report.write(folder)
 
 
-def test_the_report_has_six_tables_and_four_figures(written):
+def test_the_report_has_seven_tables_and_four_figures(written):
     folder, made = written
     names = {path.name for path in made.written}
-    for table in ("unguarded", "guarded", "stuck", "centres", "run-time", "improvement"):
+    for table in ("unguarded", "guarded", "stuck", "centres", "run-time", "contest", "improvement"):
         assert {f"{table}.tex", f"{table}.csv"} <= names
     for figure in ("learning-curves", "return-interventions", "performance-profile", "run-time"):
         assert {f"{figure}.png", f"{figure}.svg", f"{figure}.pdf"} <= names
     assert all(path.stat().st_size > 100 for path in made.written)
     text = (folder / "report" / "tables.md").read_text()
-    assert len(re.findall("^## ", text, re.MULTILINE)) == 6
+    assert len(re.findall("^## ", text, re.MULTILINE)) == 7
     assert "arXiv 2506.01665" in text
 
 
@@ -83,6 +84,32 @@ def test_improvement_is_the_share_of_pairs_won():
     always = cell("ray-mask", "pendulum", 500)[0]
     (row,) = improvement.improvement([built[0][0], always], reference.load()).rows
     assert tuple(row[3]) == (1.0, 1.0, 1.0)
+
+
+def test_learners_race_to_the_level_of_the_best():
+    def cell(learner, curves):
+        made = make(task="cartpole", safeguard="none", learner=learner, points=3, seeds=len(curves))
+        runs = [
+            dataclasses.replace(
+                run,
+                curve=dataclasses.replace(
+                    run.curve, interactions=(0, 10, 20), return_mean=curve, reference_return=None
+                ),
+            )
+            for run, curve in zip(made.runs, curves, strict=True)
+        ]
+        return dataclasses.replace(made, runs=tuple(runs))
+
+    fast = cell("shac", [(-900.0, -104.0, -100.0), (-900.0, -106.0, -100.0)])
+    slow = cell("ppo", [(-900.0, -300.0, -105.0), (-900.0, -300.0, None), (-900.0, -300.0, -200.0)])
+    first, second = contest.contest([fast, slow], reference.load()).rows
+    if first[2] != "shac":
+        first, second = second, first
+    assert first[3].value == -100.0  # so the level is -105
+    assert (first[4], first[5:]) == (None, (100.0, 15.0))
+    assert second[5] == pytest.approx(100 / 3)
+    assert second[6] is None  # fewer than half of the runs
+    assert not contest.contest([fast], reference.load()).rows
 
 
 def test_what_no_result_covers_is_said(written):
