@@ -182,6 +182,8 @@ def number(value: float) -> str:
     if not math.isfinite(value):
         return "diverged"
     size = abs(value)
+    if size >= 1e7:
+        return f"{value:.2e}".replace("e+0", "e").replace("e+", "e")
     digits = 2 if size < 100 else 1 if size < 1000 else 0
     return f"{value:,.{digits}f}"
 

@@ -6,21 +6,22 @@ from pathlib import Path
 
 import pytest
 
-from safebench import certificate, reference, registry, result_file, summary, table_text, tables
+from safebench import certificate, contest, reference, registry, result_file, summary, table_text, tables
 
 ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "results"
 README = (ROOT / "README.md").read_text()
 
 
 def test_the_results_table_is_that_of_the_committed_files():
-    found, problems = result_file.load_folder(ROOT / "results" / "quick")
+    found, problems = result_file.load_folder(RESULTS / "quick")
     assert not problems
     begin, end = "<!-- results/quick: begin -->\n", "<!-- results/quick: end -->"
     assert README.split(begin)[1].split(end)[0] == summary.markdown(found)
 
 
 def test_the_committed_quick_results_are_standard_and_keep_their_promise():
-    found, _ = result_file.load_folder(ROOT / "results" / "quick")
+    found, _ = result_file.load_folder(RESULTS / "quick")
     by_name = {cell.safeguard.name: cell for cell in found}
     assert set(by_name) == {"none", "boundary-projection", "ray-mask"}
     for name, cell in by_name.items():
@@ -35,7 +36,7 @@ def test_the_committed_quick_results_are_standard_and_keep_their_promise():
 
 
 def test_the_table_of_the_analytic_suite_is_that_of_the_committed_files():
-    found, problems = result_file.load_folder(ROOT / "results" / "analytic")
+    found, problems = result_file.load_folder(RESULTS / "analytic")
     assert not problems
     begin, end = "<!-- results/analytic: begin -->\n", "<!-- results/analytic: end -->"
     shown = README.split(begin)[1].split(end)[0]
@@ -43,11 +44,22 @@ def test_the_table_of_the_analytic_suite_is_that_of_the_committed_files():
         table = builder(found, reference.load())
         body = table_text.markdown(table).split("\n\n")[1]
         assert body.strip() in shown
-    assert shown.count("\n| pendulum") + shown.count("\n| quadrotor") == len(found)
+    rows = [line for line in shown.splitlines() if line.startswith(("| pendulum", "| quadrotor", "| energy"))]
+    assert len(rows) == len(found)
     for cell in found:
         assert len(cell.runs) == 10
-        assert cell.settings.changed == ("physics",)
+        assert cell.settings.changed == (() if cell.physics == "plain" else ("physics",))
         assert cell.certified == (cell.safeguard.name != "none")
+        assert not summary.broken_promise(cell)
+
+
+def test_the_contest_of_learners_is_that_of_the_committed_files():
+    found = [cell for suite in ("analytic", "paper") for cell in result_file.load_folder(RESULTS / suite)[0]]
+    begin, end = "<!-- results/paper: begin -->\n", "<!-- results/paper: end -->"
+    body = table_text.markdown(contest.contest(found, reference.load())).split("\n\n")[1]
+    assert body.strip() == README.split(begin)[1].split(end)[0].strip()
+    for cell in found:
+        assert len(cell.runs) == 10
         assert not summary.broken_promise(cell)
 
 

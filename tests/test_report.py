@@ -86,6 +86,22 @@ def test_improvement_is_the_share_of_pairs_won():
     assert tuple(row[3]) == (1.0, 1.0, 1.0)
 
 
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (-8.234, "-8.23"),
+        (-123.44, "-123.4"),
+        (25131.4, "25,131"),
+        (-1574305738.0, "-1.57e9"),
+        (2.5e12, "2.50e12"),
+        (-np.inf, "diverged"),
+        (np.nan, "diverged"),
+    ],
+)
+def test_numbers_are_short(value, text):
+    assert summary.number(value) == text
+
+
 def test_learners_race_to_the_level_of_the_best():
     def cell(learner, curves):
         made = make(task="cartpole", safeguard="none", learner=learner, points=3, seeds=len(curves))
