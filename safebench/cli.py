@@ -214,7 +214,9 @@ def bench(
 )
 def verify(
     files: Annotated[list[Path], typer.Argument(help="Result files.")],
-    rerun: Annotated[int | None, typer.Option(min=0, help="Train this seed again and compare.")] = None,
+    rerun: Annotated[
+        int | None, typer.Option(min=0, help="Train again, to the third evaluation, and compare this seed.")
+    ] = None,
 ) -> None:
     """Check submitted results: schema, consistency, certificate, standard settings; exit 1 if one fails."""
     _start_jax()

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 from tiny_cells import tiny
 
-from safebench import presets, result_file, runner, settings, suites
+from safebench import presets, result_file, runner, settings, standards, suites
 from safebench.run import prepare, run
 
 
@@ -40,6 +40,32 @@ def test_a_result_tells_what_was_run(folder, cells):
     assert found.runs[0].curve.reference_return is not None
     assert found.runs[0].evaluation.steps == 4 * 65 * 240
     assert found.provenance.packages["jax"]
+
+
+def test_a_result_is_reproduced_and_an_edited_one_is_not(folder, cells, monkeypatch):
+    found = result_file.load(runner.path_of(cells[0], folder))
+    trained = []
+    monkeypatch.setattr(standards, "run", lambda *arguments, **options: trained[0])
+    trained.append(run(cells[0], evaluations=standards.FIRST))
+    assert trained[0].runs[0].curve.interactions == (8, 16, 24)  # with the schedules of all 32
+    assert not list(standards.compare(found, cells[0], 0))
+
+    def edited(**changes):
+        first = dataclasses.replace(found.runs[0], curve=dataclasses.replace(found.runs[0].curve, **changes))
+        return dataclasses.replace(found, runs=(first, *found.runs[1:]))
+
+    curve = found.runs[0].curve
+    better = edited(return_mean=(*curve.return_mean[:2], 0.999 * curve.return_mean[2], curve.return_mean[3]))
+    (line,) = standards.compare(better, cells[0], 0)
+    assert "return after 24 interactions" in line
+    assert not list(standards.compare(better, cells[0], 1))
+    broken = edited(training=dataclasses.replace(curve.training, violations=(0, 0, 3, 3)))
+    (line,) = standards.compare(broken, cells[0], 0)
+    assert "violations were 3, are 0" in line
+    with pytest.raises(ValueError, match="only a result with standard settings"):
+        list(standards.rerun(found, 0))
+    with pytest.raises(LookupError, match="no seed 7"):
+        list(standards.rerun(found, 7))
 
 
 def test_only_the_guarded_cell_is_safe(folder, cells):
