@@ -13,6 +13,7 @@ import socket
 import sys
 import tarfile
 import tempfile
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,7 +110,10 @@ def _connected(address: str | None) -> Iterator[None]:
     _check_reachable(address)
     new: dict[str, Any] = {} if address else {"include_dashboard": False}
     try:
-        ray.init(address or "local", log_to_driver=False, logging_level=logging.ERROR, **new)
+        with warnings.catch_warnings():
+            # Ray's own processes are forked from this one, but start programs of their own at once.
+            warnings.filterwarnings("ignore", r"os\.fork\(\) was called", RuntimeWarning)
+            ray.init(address or "local", log_to_driver=False, logging_level=logging.ERROR, **new)
     except ConnectionError:
         raise ConnectionError(f"no Ray cluster at {address!r}; --on ray starts one on this machine") from None
     try:

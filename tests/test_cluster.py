@@ -90,6 +90,7 @@ def two_workers():
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings(r"ignore:os\.fork\(\) was called:RuntimeWarning")  # by Ray, as it starts machines
 def test_a_cluster_computes_the_same_and_replaces_killed_workers(tmp_path, two_workers):
     once, always = deadly(tmp_path, 1), deadly(tmp_path, 99)
     cells = [always, once, MASKED, NONE]
