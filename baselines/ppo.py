@@ -7,7 +7,7 @@ The safeguard is part of the environment: probabilities are those of the propose
 regularised safeguard costs reward, kappa |applied - proposed|^2 per step.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -58,43 +58,32 @@ class Config:
     normalise: bool = True
 
 
+_TUNED = Config(
+    environments=32,
+    window=32,
+    entropy_weight=0.0,
+    policy_rate=5e-4,
+    policy_rate_end=0.05,
+    policy_hidden=(64, 64),
+    value_hidden=(64, 64),
+    activation="relu",
+    reward_scale=0.01,
+)
+
 SETTINGS = MappingProxyType(
     {
-        "pendulum": Config(
-            environments=32,
-            window=32,
-            entropy_weight=0.0,
-            policy_rate=5e-4,
-            policy_rate_end=0.05,
-            policy_hidden=(64, 64),
-            value_hidden=(64, 64),
-            activation="relu",
-            reward_scale=0.01,
-            normalise=False,  # unguarded states reach thousands of rad/s, beside which all others look alike
-        ),
-        "quadrotor": Config(
-            environments=32,
-            window=32,
+        # Unguarded states reach thousands of rad/s: scaled by those, all others look alike.
+        "pendulum": replace(_TUNED, normalise=False),
+        "quadrotor": replace(
+            _TUNED,
             discount=0.98,
-            entropy_weight=0.0,
             policy_rate=1e-3,
-            policy_rate_end=0.05,
-            activation="relu",
+            policy_hidden=(128, 128),
+            value_hidden=(128, 128),
             reward_scale=0.05,
             normalise=False,
         ),
-        "energy": Config(
-            environments=32,
-            window=48,
-            discount=0.98,
-            entropy_weight=0.0,
-            policy_rate=5e-4,
-            policy_rate_end=0.05,
-            policy_hidden=(64, 64),
-            value_hidden=(64, 64),
-            activation="relu",
-            reward_scale=0.01,
-        ),
+        "energy": replace(_TUNED, window=48, discount=0.98),
     }
 )
 """Tuned configurations by task name, each the same for every safeguard."""

@@ -34,8 +34,8 @@ class Config:
     state, applied at every step of the backward pass (a chaotic rollout would drown the others).
     reward_scale: factor on rewards and on the safeguard's penalty, to suit the critic's learning rate.
     log_std_start: initial log deviation of the exploration noise before tanh, learned.
-    normalise: running observation normalisation. Its moving scales cost the quadrotor half of its return
-        (-98 instead of -55 with the ray mask), so it is for observations of unlike sizes.
+    normalise: running observation normalisation. Its moving scales disturb the policy, so it is for
+        observations of unlike sizes.
     """
 
     environments: int = 4

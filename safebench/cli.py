@@ -215,7 +215,7 @@ def bench(
 def verify(
     files: Annotated[list[Path], typer.Argument(help="Result files.")],
     rerun: Annotated[
-        int | None, typer.Option(min=0, help="Train again, to the third evaluation, and compare this seed.")
+        int | None, typer.Option(min=0, help="Train all seeds again and compare this one.")
     ] = None,
 ) -> None:
     """Check submitted results: schema, consistency, certificate, standard settings; exit 1 if one fails."""

@@ -6,8 +6,8 @@ import numpy as np
 
 from safebench import stats
 from safebench.reference import Paper
-from safebench.result import Result, Run
-from safebench.tables import Entry, Table, ordered, returns_at
+from safebench.result import Result
+from safebench.tables import Entry, Table, ordered, returns, returns_at
 
 TOLERANCE = 0.05
 NOTE = (
@@ -29,7 +29,10 @@ def contest(results: Sequence[Result], paper: Paper) -> Table:
             level = best - TOLERANCE * abs(best)
             for result in group:
                 theirs = paper.cell(task, safeguard, result.learner.name)
-                steps = [count for run in result.runs if (count := _first(run, level)) is not None]
+                reached = [
+                    stats.interactions_to(r.curve.interactions, returns(r), level) for r in result.runs
+                ]
+                steps = [count for count in reached if count is not None]
                 rows.append(
                     (
                         *(task, safeguard, result.learner.name),
@@ -41,9 +44,3 @@ def contest(results: Sequence[Result], paper: Paper) -> Table:
                 )
     header = ("task", "safeguard", "learner", "return", "paper", "runs there %", "steps to the level")
     return Table("contest", "Learners side by side", header, tuple(rows), NOTE)
-
-
-def _first(run: Run, level: float) -> int | None:
-    returns = run.curve.reference_return or run.curve.return_mean
-    reached = zip(run.curve.interactions, returns, strict=True)
-    return next((count for count, value in reached if value is not None and value >= level), None)

@@ -89,13 +89,10 @@ def stretch(prepared: Prepared, updates: int) -> Callable[[TrainingState], tuple
     return one
 
 
-def run(
-    cell: Cell, report: Report | None = None, checkpoint: Path | None = None, evaluations: int | None = None
-) -> Result:
+def run(cell: Cell, report: Report | None = None, checkpoint: Path | None = None) -> Result:
     """Train and evaluate all seeds of a cell; seeds share the devices of this machine.
 
     checkpoint: a folder for the final policies (see safebench.checkpoint).
-    evaluations: stop after so many, with the program and the schedules of the whole run.
 
     Raises:
         LookupError, ValueError: for a bad cell, before anything is compiled, or a certificate that
@@ -106,7 +103,7 @@ def run(
     learner = prepared.learner
     total_updates = cell.interactions // learner.interactions
     updates = max(1, total_updates // cell.evaluations)
-    points_wanted = min(total_updates // updates, evaluations or total_updates)
+    points_wanted = total_updates // updates
     started = time.perf_counter()
     keys = jax.vmap(jax.random.key)(np.array(cell.seeds, np.uint32))
     state = jax.jit(devices.over_seeds(learner.initialise, len(cell.seeds)))(keys)

@@ -131,9 +131,9 @@ def _shrink(broken: Bool[Array, ""], answer: Float[Array, " m"], actions: Action
         answer, _ = state  # not `answer` from outside: what a pass does not change is computed before it
         at_centre, room = slacks(actions, centre), slacks(actions, answer)
         # Aim inside the row, by the same share of the way for all: rounding must not break it again.
-        met = room < 0
-        fractions = at_centre / jnp.where(met, at_centre - room, 1.0)
-        step = jnp.min(jnp.where(met, fractions, 1.0)) * (1 - 64 * jnp.finfo(room.dtype).eps)
+        missed = room < 0
+        fractions = at_centre / jnp.where(missed, at_centre - room, 1.0)
+        step = jnp.min(jnp.where(missed, fractions, 1.0)) * (1 - 64 * jnp.finfo(room.dtype).eps)
         shrunk = jnp.clip(centre + step * (answer - centre), -1.0, 1.0)
         holds = jnp.all(slacks(actions, shrunk) >= 0)  # False for NaN
         return jnp.where(holds, shrunk, centre), jnp.zeros_like(broken)

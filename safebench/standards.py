@@ -8,17 +8,14 @@ from safebench import certificate as certificates
 from safebench import result, suites
 from safebench.evaluate import STARTS
 from safebench.record import plain
-from safebench.result import Result
+from safebench.result import Result, Run
 from safebench.run import prepare, run
 from safebench.submission import Standard
 from safebench.suites import Cell
 
 TOLERANCE = 1e-6
-"""Relative, on the first evaluations of a re-run."""
-
-FIRST = 3
-"""Evaluations that a re-run must reproduce to TOLERANCE. On the same kind of processor the same program, with
-all seeds, gives the same bits; elsewhere its rounding differs, and training soon amplifies the last bits."""
+"""Relative, on every evaluation of a re-run. On the same kind of processor the same program, with all seeds,
+gives the same bits; elsewhere its rounding differs, and training soon amplifies the last bits."""
 
 
 def cell_of(found: Result) -> Cell:
@@ -60,7 +57,7 @@ def standard_of(found: Result) -> Standard:
 
 
 def rerun(found: Result, seed: int) -> Iterator[str]:
-    """Train a standard result again until its third evaluation; a line for all that differs in one seed.
+    """Train a standard result again; a line for everything in which one of its seeds differs.
 
     All seeds are trained, as one program, since fewer would be rounded differently.
 
@@ -71,25 +68,25 @@ def rerun(found: Result, seed: int) -> Iterator[str]:
         raise LookupError(f"{found.title} has no seed {seed}; it has {', '.join(map(str, found.seeds))}")
     if not found.settings.standard:
         raise ValueError(f"{found.title}: only a result with standard settings can be run again")
-    yield from compare(found, cell_of(found), seed)
+    old, new = (result.runs[result.seeds.index(seed)] for result in (found, run(cell_of(found))))
+    yield from differences(old, new)
 
 
-def compare(found: Result, cell: Cell, seed: int) -> Iterator[str]:
-    """Train a cell until its third evaluation; a line for all in which one seed differs from a result."""
-    old, new = (each.runs[each.seeds.index(seed)] for each in (found, run(cell, evaluations=FIRST)))
-    for index, (before, after) in enumerate(zip(old.curve.return_mean, new.curve.return_mean, strict=False)):
+def differences(old: Run, new: Run) -> Iterator[str]:
+    """A line for every return that differs by more than TOLERANCE, and for every promise only one kept."""
+    for at, before, after in zip(
+        old.curve.interactions, old.curve.return_mean, new.curve.return_mean, strict=True
+    ):
         if before is None or after is None:
             same = before is after
         else:
             same = abs(before - after) <= TOLERANCE * max(1.0, abs(before))
         if not same:
-            at = old.curve.interactions[index]
-            yield f"seed {seed}: return after {at} interactions was {before}, is {after} when run again"
-    last = len(new.curve.return_mean) - 1
+            yield f"seed {old.seed}: return after {at} interactions was {before}, is {after} when run again"
     for name in ("violations", "departures", "infeasible", "last_line"):
-        before, after = (getattr(each.curve.training, name)[last] for each in (old, new))
+        before, after = getattr(old.training, name), getattr(new.training, name)
         if (before == 0) != (after == 0):
-            yield f"seed {seed}: training {name} were {before}, are {after} when run again"
+            yield f"seed {old.seed}: training {name} were {before}, are {after} when run again"
 
 
 def as_json(config: Any) -> dict:

@@ -149,9 +149,10 @@ def interactions_to_final(
     final = returns[-1]
     if final is None or not np.isfinite(final):
         return None
-    enough = final - tolerance * abs(final)
-    return next(
-        int(count)
-        for count, value in zip(interactions, returns, strict=True)
-        if value is not None and value >= enough
-    )
+    return interactions_to(interactions, returns, final - tolerance * abs(final))
+
+
+def interactions_to(interactions: Sequence[int], returns: Sequence[float | None], level: float) -> int | None:
+    """First evaluated interactions whose return is at least `level`; None if there are none."""
+    reached = zip(interactions, returns, strict=True)
+    return next((int(count) for count, value in reached if value is not None and value >= level), None)

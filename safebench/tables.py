@@ -7,7 +7,7 @@ import numpy as np
 
 from safebench import stats, summary
 from safebench.reference import Paper, PaperCell
-from safebench.result import Result
+from safebench.result import Result, Run
 from safebench.stats import Estimate
 
 Entry = str | int | float | Estimate | None
@@ -247,9 +247,14 @@ def _missing(results: Sequence[Result], paper: Paper, wanted: Callable[[PaperCel
     )
 
 
-def returns_at(result: Result, point: int) -> list[float | None]:
+def returns(run: Run) -> tuple[float | None, ...]:
     """From the paper's start where the task has one, else the mean over the evaluation starts."""
-    return [(run.curve.reference_return or run.curve.return_mean)[point] for run in result.runs]
+    return run.curve.reference_return or run.curve.return_mean
+
+
+def returns_at(result: Result, point: int) -> list[float | None]:
+    """The `returns` of all runs at one evaluation."""
+    return [returns(run)[point] for run in result.runs]
 
 
 def _training_steps(result: Result) -> int:

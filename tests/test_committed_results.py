@@ -19,3 +19,4 @@ def test_a_committed_result_can_be_submitted(path):
     found = result_file.load(path)
     assert submission.check(path, standards.standard_of if found.settings.standard else None) == []
     assert found.provenance.dirty is False
+    assert found.learner == standards.standard_of(found).learner, "run again: the tuned settings have changed"
