@@ -291,9 +291,14 @@ def _readable_returns(axis: Axes, cells: Sequence[Result]) -> None:
         # Linear near zero, where the finals are told apart, logarithmic far from it, smooth between.
         linear = max(float(np.median(lasts)), 1e-9)
         axis.set_yscale("asinh", linear_width=linear)
-        axis.yaxis.set_major_locator(matplotlib.ticker.AsinhLocator(linear, subs=(1, 3)))
+        many = max(*firsts, *lasts) > 1e5 * linear  # more ticks than have room
+        axis.yaxis.set_major_locator(matplotlib.ticker.AsinhLocator(linear, subs=(1,) if many else (1, 3)))
         axis.yaxis.set_minor_locator(matplotlib.ticker.NullLocator())
-        axis.yaxis.set_major_formatter(matplotlib.ticker.FuncFormatter(lambda value, _: f"{value:,.0f}"))
+        axis.yaxis.set_major_formatter(matplotlib.ticker.FuncFormatter(lambda value, _: _short(value)))
+
+
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) < 1e6 else f"{value:.0e}".replace("e+0", "e").replace("e+", "e")
 
 
 def _legend(figure: Figure, axes: Sequence[Axes]) -> None:
