@@ -14,11 +14,21 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, PRNGKeyArray
 
-from safebench.env import Env, Episode
-from safebench.learner import Learner, Progress, keep_if
-from safebench.networks import MLP, Normaliser, absorb, forward, fresh_normaliser, normalise
-from safebench.returns import running_discount
-from safebench.safety import total
+from safebench.learner import (
+    MLP,
+    Env,
+    Episode,
+    Learner,
+    Normaliser,
+    Progress,
+    absorb,
+    forward,
+    fresh_normaliser,
+    keep_if,
+    normalise,
+    running_discount,
+    total,
+)
 
 
 @dataclass(frozen=True)

@@ -16,12 +16,24 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from safebench.env import Env, Episode, Outcome
-from safebench.learner import Learner, Progress, keep_if
-from safebench.networks import MLP, Normaliser, absorb, forward, fresh_normaliser, normalise
-from safebench.returns import lambda_returns
-from safebench.safety import total
-from safebench.squashed import entropy, log_density
+from safebench.learner import (
+    MLP,
+    Env,
+    Episode,
+    Learner,
+    Normaliser,
+    Outcome,
+    Progress,
+    absorb,
+    entropy,
+    forward,
+    fresh_normaliser,
+    keep_if,
+    lambda_returns,
+    log_density,
+    normalise,
+    total,
+)
 
 
 @dataclass(frozen=True)

@@ -17,11 +17,22 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from safebench.env import Env, Episode
-from safebench.learner import Learner, Progress, keep_if
-from safebench.networks import MLP, Normaliser, absorb, forward, fresh_normaliser, normalise
-from safebench.safety import Safety, total
-from safebench.squashed import log_density
+from safebench.learner import (
+    MLP,
+    Env,
+    Episode,
+    Learner,
+    Normaliser,
+    Progress,
+    Safety,
+    absorb,
+    forward,
+    fresh_normaliser,
+    keep_if,
+    log_density,
+    normalise,
+    total,
+)
 
 LOG_STD_RANGE = (-5.0, 2.0)
 """The policy's log deviation is clipped to this."""

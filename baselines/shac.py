@@ -14,12 +14,24 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from safebench.clip_gradient import clip_gradient
-from safebench.env import Env, Episode, Outcome
-from safebench.learner import Learner, Progress, keep_if
-from safebench.networks import MLP, Normaliser, absorb, forward, fresh_normaliser, normalise
-from safebench.returns import lambda_returns, running_discount
-from safebench.safety import total
+from safebench.learner import (
+    MLP,
+    Env,
+    Episode,
+    Learner,
+    Normaliser,
+    Outcome,
+    Progress,
+    absorb,
+    clip_gradient,
+    forward,
+    fresh_normaliser,
+    keep_if,
+    lambda_returns,
+    normalise,
+    running_discount,
+    total,
+)
 
 
 @dataclass(frozen=True)

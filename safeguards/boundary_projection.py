@@ -8,9 +8,16 @@ from dataclasses import dataclass
 
 from jaxtyping import Array, Float
 
-from safebench.action_set import ActionSet
-from safebench.quadratic_program import project
-from safebench.safeguard import Gradient, Guarded, Safeguard, guard, require_choice, require_weight
+from safebench.safeguard import (
+    ActionSet,
+    Gradient,
+    Guarded,
+    Safeguard,
+    guard,
+    project,
+    require_choice,
+    require_weight,
+)
 
 CERTIFIED = True
 """Its actions lie in the certified safe action set."""

@@ -14,9 +14,17 @@ from dataclasses import dataclass
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from safebench.action_set import ActionSet, slacks
-from safebench.quadratic_program import project
-from safebench.safeguard import Gradient, Guarded, Safeguard, guard, require_choice, require_weight
+from safebench.safeguard import (
+    ActionSet,
+    Gradient,
+    Guarded,
+    Safeguard,
+    guard,
+    project,
+    require_choice,
+    require_weight,
+    slacks,
+)
 
 CERTIFIED = True
 """Every action it returns lies in the certified action set."""

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from safebench.action_set import ActionSet
 from safebench.safeguard import (
+    ActionSet,
     Guarded,
     Safeguard,
     clip_to_box,

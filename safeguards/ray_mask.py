@@ -10,10 +10,18 @@ from dataclasses import dataclass
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from safebench import ray
-from safebench.action_set import ActionSet
-from safebench.centre import Centre, finder
-from safebench.safeguard import Gradient, Guarded, Safeguard, guard, require_choice, require_weight
+from safebench.safeguard import (
+    ActionSet,
+    Centre,
+    Gradient,
+    Guarded,
+    Safeguard,
+    cast,
+    finder,
+    guard,
+    require_choice,
+    require_weight,
+)
 
 CERTIFIED = True
 """Its actions lie in the certified safe action set."""
@@ -23,7 +31,7 @@ CERTIFIED = True
 class Config:
     """gradient: "exact", or "passthrough" (the action's derivative is taken to be the identity).
     centre: where the rays start: "certificate" (the certified law), "orthogonal", "zonotopic" or
-        "chebyshev"; see safebench.centre.
+        "chebyshev"; see safebench.env.centre.
     regularisation: weight kappa of the learner's extra loss kappa |a_s - a|^2.
     """
 
@@ -42,7 +50,7 @@ def make(config: Config = Config()) -> Safeguard:
     find_centre = finder(config.centre)
 
     def mask(a: Float[Array, " m"], actions: ActionSet) -> Float[Array, " m"]:
-        r = ray.cast(a, actions, find_centre(a, actions))
+        r = cast(a, actions, find_centre(a, actions))
         scale = jnp.where(r.moving, r.box / jnp.where(r.moving, r.safe, 1.0), 1.0)
         return jnp.where(scale == 1.0, r.end, r.start + scale * r.direction)
 

@@ -8,8 +8,16 @@ from dataclasses import dataclass
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from safebench.action_set import ActionSet, contains
-from safebench.safeguard import Gradient, Guarded, Safeguard, guard, require_choice, require_weight
+from safebench.safeguard import (
+    ActionSet,
+    Gradient,
+    Guarded,
+    Safeguard,
+    contains,
+    guard,
+    require_choice,
+    require_weight,
+)
 
 CERTIFIED = True
 """Every action it returns lies in the certified action set."""

@@ -8,19 +8,17 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Scalar
 
-from safebench import safe_set
-from safebench.certificate import Certificate
-from safebench.dynamics import Physics, mechanical
-from safebench.polytope import symmetric_box
-from safebench.search import Progress
-from safebench.synthesis import prove_safe_set
 from safebench.task import (
+    Certificate,
     Context,
+    Physics,
+    Progress,
     Task,
+    mechanical,
+    prove_safe_set,
     shipped_certificate,
     shipped_model,
-    uniform_disturbance,
-    uniform_starts,
+    symmetric_box,
 )
 
 CONSTRAINTS = symmetric_box([2.4, 0.4, 4.0, 3.0])
@@ -49,26 +47,15 @@ def synthesise(progress: Progress | None = None) -> Certificate:
 
 def make(physics: Physics = "mjx") -> Task:
     """The cart-pole task, with the physics asked for."""
-    model = shipped_model("cartpole")
-    dynamics = mechanical(model, DISTURBANCE_INPUT, physics)
-    certificate = shipped_certificate("cartpole", dynamics)
+    dynamics = mechanical(shipped_model("cartpole"), DISTURBANCE_INPUT, physics)
     return Task(
         name="cartpole",
-        version=1,
         summary="balance a pole on a cart that must stay on its rail",
-        control_period=float(model.opt.timestep),
         horizon=HORIZON,
-        state_names=("x", "theta", "xdot", "thetadot"),
-        action_names=("force",),
         dynamics=dynamics,
         constraints=CONSTRAINTS,
         disturbance=DISTURBANCE,
-        certificate=certificate,
-        safe_set=safe_set.from_certificate(certificate),
-        starts=uniform_starts(certificate),
-        begin=lambda key, x: (),
+        certificate=shipped_certificate("cartpole", dynamics),
         observe=observe,
         reward=reward,
-        advance=lambda context: context,
-        disturb=uniform_disturbance(DISTURBANCE),
     )

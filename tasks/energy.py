@@ -17,13 +17,18 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Scalar
 
-from safebench import safe_set
-from safebench.certificate import Certificate
-from safebench.dynamics import Dynamics, Physics, linear
-from safebench.polytope import box
-from safebench.search import Progress, Search
-from safebench.synthesis import prove_safe_set
-from safebench.task import Task, shipped_certificate, uniform_starts
+from safebench.task import (
+    Certificate,
+    Dynamics,
+    Physics,
+    Progress,
+    Search,
+    Task,
+    box,
+    linear,
+    prove_safe_set,
+    shipped_certificate,
+)
 
 CONSTRAINTS = box([0.0, 18.0, 10.0], [10.0, 24.0, 100.0])
 DISTURBANCE = box([-10.0], [40.0])  # deg C outdoors
@@ -177,8 +182,6 @@ def make(physics: Physics = "mjx", profiles: str | PathLike | None = None) -> Ta
         constraints=CONSTRAINTS,
         disturbance=DISTURBANCE,
         certificate=certificate,
-        safe_set=safe_set.from_certificate(certificate),
-        starts=uniform_starts(certificate),
         begin=lambda key, x: jax.random.randint(key, (), 0, len(year)),
         observe=observe,
         reward=reward,

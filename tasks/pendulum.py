@@ -8,19 +8,17 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Scalar
 
-from safebench import safe_set
-from safebench.certificate import Certificate
-from safebench.dynamics import Physics, mechanical
-from safebench.polytope import symmetric_box
-from safebench.search import Progress
-from safebench.synthesis import prove_safe_set
 from safebench.task import (
+    Certificate,
     Context,
+    Physics,
+    Progress,
     Task,
+    mechanical,
+    prove_safe_set,
     shipped_certificate,
     shipped_model,
-    uniform_disturbance,
-    uniform_starts,
+    symmetric_box,
 )
 
 CONSTRAINTS = symmetric_box([2.5, 8.0])
@@ -51,27 +49,16 @@ def synthesise(progress: Progress | None = None) -> Certificate:
 
 def make(physics: Physics = "mjx") -> Task:
     """The pendulum task, with the physics asked for."""
-    model = shipped_model("pendulum")
-    dynamics = mechanical(model, DISTURBANCE_INPUT, physics)
-    certificate = shipped_certificate("pendulum", dynamics)
+    dynamics = mechanical(shipped_model("pendulum"), DISTURBANCE_INPUT, physics)
     return Task(
         name="pendulum",
-        version=1,
         summary="swing up and hold a pendulum within angle and speed limits",
-        control_period=float(model.opt.timestep),
         horizon=HORIZON,
-        state_names=("theta", "thetadot"),
-        action_names=("torque",),
         dynamics=dynamics,
         constraints=CONSTRAINTS,
         disturbance=DISTURBANCE,
-        certificate=certificate,
-        safe_set=safe_set.from_certificate(certificate),
-        starts=uniform_starts(certificate),
-        begin=lambda key, x: (),
+        certificate=shipped_certificate("pendulum", dynamics),
         observe=observe,
         reward=reward,
-        advance=lambda context: context,
-        disturb=uniform_disturbance(DISTURBANCE),
         reference_start=(REFERENCE_START, ()),
     )

@@ -12,14 +12,19 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Scalar
 
-from safebench import safe_set
-from safebench.certificate import Certificate
-from safebench.dynamics import Physics, mechanical
-from safebench.polytope import symmetric_box
-from safebench.safeguard import safe_norm
-from safebench.search import Progress, Search
-from safebench.synthesis import prove_safe_set
-from safebench.task import Task, shipped_certificate, shipped_model, uniform_disturbance, uniform_starts
+from safebench.task import (
+    Certificate,
+    Physics,
+    Progress,
+    Search,
+    Task,
+    mechanical,
+    prove_safe_set,
+    safe_norm,
+    shipped_certificate,
+    shipped_model,
+    symmetric_box,
+)
 
 CONSTRAINTS = symmetric_box([8.0, 8.0, math.pi / 12, 0.8, 1.0, math.pi / 2])
 DISTURBANCE = symmetric_box([0.1, 0.1])  # m/s^2, added to the accelerations in x and z
@@ -60,27 +65,17 @@ def synthesise(progress: Progress | None = None) -> Certificate:
 
 def make(physics: Physics = "mjx") -> Task:
     """The quadrotor task, with the physics asked for."""
-    model = shipped_model("quadrotor")
-    dynamics = mechanical(model, DISTURBANCE_INPUT, physics)
-    certificate = shipped_certificate("quadrotor", dynamics)
+    dynamics = mechanical(shipped_model("quadrotor"), DISTURBANCE_INPUT, physics)
     return Task(
         name="quadrotor",
-        version=1,
         summary="hold a planar quadrotor at its starting point within attitude and speed limits",
-        control_period=float(model.opt.timestep),
         horizon=HORIZON,
-        state_names=("x", "z", "roll", "xdot", "zdot", "rolldot"),
-        action_names=("thrust", "roll"),
         dynamics=dynamics,
         constraints=CONSTRAINTS,
         disturbance=DISTURBANCE,
-        certificate=certificate,
-        safe_set=safe_set.from_certificate(certificate),
-        starts=uniform_starts(certificate),
-        begin=lambda key, x: x[:2],
+        certificate=shipped_certificate("quadrotor", dynamics),
         observe=observe,
         reward=reward,
-        advance=lambda goal: goal,
-        disturb=uniform_disturbance(DISTURBANCE),
+        begin=lambda key, x: x[:2],  # the goal: where it starts
         reference_start=(REFERENCE_START, REFERENCE_START[:2]),
     )

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from safebench import cli, registry
-from safebench.precision import configure
+from safebench.runs.precision import configure
 
 configure()
 
@@ -35,3 +35,9 @@ def safebench(monkeypatch, capsys):
         return stopped.value.code or 0, captured.out, captured.err
 
     return call
+
+
+@pytest.fixture
+def safebench_command(safebench):
+    """The command line, for tests that import the package under its own name."""
+    return safebench

@@ -1,0 +1,113 @@
+"""`safebench certify --attack`: every certified safeguard on every task, and the two controls."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import NamedTuple
+
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from safebench import atomic, registry
+from safebench.env.attack import INFLATION, Record, attack, inflated
+from safebench.env.safeguard import Safeguard
+from safebench.env.task import Task
+from safebench.runs import presets, provenance
+
+
+class Plan(NamedTuple):
+    """One attack to come. steps: the fewest guarded ones. control: a counterexample must be found."""
+
+    target: str
+    task: Task
+    guard: Safeguard
+    control: bool
+    steps: int
+
+
+def attack_all(names: Sequence[str], steps: int, physics: str, out: Path | None, console: Console) -> bool:
+    """Attack, print the table and write the record (unless `out` is None); whether all went as it must.
+
+    names: of tasks. steps: the fewest guarded ones per task and safeguard.
+    """
+    targets = certified()
+    records: list[Record] = []
+    with Progress(console=console) as progress:
+        bar = progress.add_task("attacking", total=len(names) * (len(targets) + 2))
+        for name in names:
+            task = registry.load("task", name).make(physics)
+            for plan in plans(task, targets, steps):
+                progress.update(bar, description=f"{name}: {plan.target}")
+                records.append(attack(plan.task, plan.target, plan.guard, plan.control, plan.steps))
+                progress.advance(bar)
+    console.print(table(records))
+    if out is not None:
+        write(records, out)
+        console.print(f"Wrote {out}", soft_wrap=True)
+    return all(record.as_expected for record in records)
+
+
+def certified() -> list[str]:
+    """The presets that promise safety.
+
+    Regularisation changes the learner's loss, not the action: its presets would repeat the same attack.
+    """
+    names = [name for name in presets.names() if presets.resolve(name)[1].CERTIFIED]
+    return [name for name in names if not name.endswith("+regularised")]
+
+
+def plans(task: Task, targets: Sequence[str], steps: int) -> list[Plan]:
+    """The attacks on one task: on each target, on no safeguard, and on a set made too large."""
+    wrong = Plan(f"offsets x {INFLATION}", inflated(task), _guard("boundary-projection"), True, 1)
+    return [
+        *(Plan(target, task, _guard(target), False, steps) for target in targets),
+        Plan("none", task, _guard("none"), True, 1),
+        wrong,
+    ]
+
+
+def _guard(preset: str) -> Safeguard:
+    _, module, config = presets.resolve(preset)
+    return module.make(config)
+
+
+def table(records: Sequence[Record]) -> Table:
+    """One row per attack."""
+    columns: dict[str, Callable[[Record], str]] = {
+        "task": lambda record: record.task,
+        "against": lambda record: record.target,
+        "steps": lambda record: f"{record.steps:,}",
+        "outside": lambda record: f"{record.outside:,}",
+        "infeasible": lambda record: f"{record.infeasible:,}",
+        "last line": lambda record: f"{record.last_line:,}",
+        "first after": lambda record: "-" if record.first is None else f"{record.first:,}",
+        "verdict": _verdict,
+    }
+    shown = Table(title="Attacks", caption=f"{_guarded(records):,} guarded steps; controls must fail soon")
+    for heading in columns:
+        shown.add_column(heading, justify="left" if heading in ("task", "against") else "right")
+    for record in records:
+        shown.add_row(*(text(record) for text in columns.values()))
+    return shown
+
+
+def _verdict(record: Record) -> str:
+    kind = "control" if record.control else "safe"
+    return f"[green]{kind}[/green]" if record.as_expected else f"[red]NOT {kind}[/red]"
+
+
+def _guarded(records: Sequence[Record]) -> int:
+    return sum(record.steps for record in records if not record.control)
+
+
+def write(records: Sequence[Record], path: Path) -> None:
+    """The record of the attacks, as JSON."""
+    document = {
+        "what": "safebench certify --attack",
+        "guarded_steps": _guarded(records),
+        "records": [asdict(record) for record in records],
+        "provenance": asdict(provenance.collect()),
+    }
+    atomic.write(path, json.dumps(document, indent=1, allow_nan=False) + "\n")

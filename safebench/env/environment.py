@@ -1,0 +1,161 @@
+"""The one environment: a task, with a safeguard inside `step`, counting safety at every step."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+
+from safebench.env import safe_set
+from safebench.env import task as tasks
+from safebench.env.safeguard import Guarded, Safeguard
+from safebench.env.safety import Safety
+from safebench.env.task import Context, Task
+from safebench.physics.affine import predict
+from safebench.physics.quiet import quiet
+from safebench.record.result import INTERVENTION
+
+with quiet():  # brax imports MJX
+    from brax.envs.base import Env as BraxEnv
+    from brax.envs.base import State
+
+
+class Episode(NamedTuple):
+    """Where one environment stands. `key` drives its disturbances and its resets."""
+
+    x: Float[Array, " n"]
+    context: Context
+    steps: Int[Array, ""]
+    key: PRNGKeyArray
+
+
+class Outcome(NamedTuple):
+    """What one step gave.
+
+    observation: of the state reached, before any reset: what a truncated return bootstraps from.
+    applied: the action after the safeguard. distance: |applied - proposed|.
+    truncated: the horizon is reached and a fresh episode begins. Tasks never terminate otherwise.
+    """
+
+    observation: Float[Array, " o"]
+    reward: Float[Array, ""]
+    applied: Float[Array, " m"]
+    distance: Float[Array, ""]
+    truncated: Bool[Array, ""]
+    safety: Safety
+
+
+def guarded_step(
+    task: Task, safeguard: Safeguard, x: Float[Array, " n"], action: Float[Array, " m"], w: Float[Array, " q"]
+) -> tuple[Float[Array, " n"], Guarded]:
+    """The next state after the safeguarded action under disturbance w, and what the safeguard did."""
+    affine = task.dynamics.linearise(x)
+    guarded = safeguard(action.astype(x.dtype), tasks.allowed(task, x, affine))
+    # The one-step model is exact, so it IS the step: no second physics call.
+    return predict(affine, guarded.action, w), guarded
+
+
+class Env(BraxEnv):
+    """A brax environment (for brax's learners and wrappers) and typed episodes (for ours). Final.
+
+    Gradients flow through the safeguard and the physics. Actions are normalised to [-1, 1].
+    """
+
+    def __init__(self, task: Task, safeguard: Safeguard, regularisation: float | Float[Array, ""] = 0.0):
+        """regularisation: kappa >= 0; learners add kappa |applied - proposed|^2 to their loss."""
+        self.task = task
+        self.safeguard = safeguard
+        self.regularisation = regularisation
+
+    def begin(self, key: PRNGKeyArray) -> Episode:
+        """A fresh episode from a start inside the safe set."""
+        now, later = jax.random.split(key)
+        x, context = tasks.reset(self.task, now)
+        return Episode(x, context, jnp.zeros((), jnp.int32), later)
+
+    def begin_at(self, x: Float[Array, " n"], context: Context, key: PRNGKeyArray) -> Episode:
+        """An episode from a given state."""
+        return Episode(jnp.asarray(x), context, jnp.zeros((), jnp.int32), key)
+
+    def observe(self, episode: Episode) -> Float[Array, " o"]:
+        """The observation at the episode's state."""
+        return self.task.observe(episode.x, episode.context)
+
+    def advance(self, episode: Episode, action: Float[Array, " m"]) -> tuple[Episode, Outcome]:
+        """One step; at the horizon the returned episode is a fresh one (never the same start twice)."""
+        key, noise_key, fresh_key = jax.random.split(episode.key, 3)
+        reached, outcome = self._transition(episode._replace(key=key), action, noise_key)
+        fresh = self.begin(fresh_key)
+        following = jax.tree.map(lambda a, b: jnp.where(outcome.truncated, a, b), fresh, reached)
+        return following, outcome
+
+    def _transition(
+        self, episode: Episode, action: Float[Array, " m"], noise_key: PRNGKeyArray
+    ) -> tuple[Episode, Outcome]:
+        task, x, context = self.task, episode.x, episode.context
+        w = task.disturb(noise_key, context).astype(x.dtype)
+        after, guarded = guarded_step(task, self.safeguard, x, action, w)
+        reward = task.reward(x, guarded.action, after, context)
+        reached = Episode(after, task.advance(context), episode.steps + 1, episode.key)
+        beyond = jnp.max(
+            jnp.abs(after - jnp.asarray(task.constraints.centre)) / jnp.asarray(task.constraints.radius) - 1
+        )
+        inside = jnp.all((after >= task.constraints.lower) & (after <= task.constraints.upper))
+        finite = guarded.finite & jnp.all(jnp.isfinite(after)) & jnp.isfinite(reward)
+        safety = Safety(
+            steps=jnp.ones((), jnp.int32),
+            violations=(~inside).astype(jnp.int32),
+            departures=(~safe_set.contains(task.safe_set, after)).astype(jnp.int32),
+            infeasible=(~guarded.feasible).astype(jnp.int32),
+            last_line=guarded.last_line.astype(jnp.int32),
+            interventions=(guarded.distance > INTERVENTION).astype(jnp.int32),
+            non_finite=(~finite).astype(jnp.int32),
+            correction=guarded.distance,
+            worst_margin=beyond,
+        )
+        return reached, Outcome(
+            observation=self.observe(reached),
+            reward=reward,
+            applied=guarded.action,
+            distance=guarded.distance,
+            truncated=reached.steps >= task.horizon,
+            safety=safety,
+        )
+
+    # brax API ---------------------------------------------------------------------------------------
+
+    def reset(self, rng: PRNGKeyArray) -> State:
+        """brax's reset. Horizon and auto-reset are left to brax's own wrappers."""
+        episode = self.begin(rng)
+        zero = jnp.zeros((), episode.x.dtype)
+        metrics = dict.fromkeys(Safety._fields, zero)
+        return State(episode, self.observe(episode), zero, zero, metrics, {})
+
+    def step(self, state: State, action: Float[Array, " m"]) -> State:
+        """brax's step: the same guarded transition; safety counters of this step in `metrics`."""
+        key, noise_key = jax.random.split(state.pipeline_state.key)
+        episode = state.pipeline_state._replace(key=key)
+        reached, outcome = self._transition(episode, action, noise_key)
+        metrics = {name: jnp.asarray(v, reached.x.dtype) for name, v in outcome.safety._asdict().items()}
+        return state.replace(
+            pipeline_state=reached,
+            obs=outcome.observation,
+            reward=outcome.reward,
+            metrics=state.metrics | metrics,
+        )
+
+    @property
+    def observation_size(self) -> int:
+        """Length of the observation."""
+        shape = jax.eval_shape(lambda key: self.observe(self.begin(key)), jax.random.key(0))
+        return shape.shape[0]
+
+    @property
+    def action_size(self) -> int:
+        """Number of actions."""
+        return len(self.task.action_names)
+
+    @property
+    def backend(self) -> str:
+        """The physics in use."""
+        return self.task.dynamics.physics

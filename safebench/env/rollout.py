@@ -1,0 +1,149 @@
+"""One episode, every step kept: what `safebench play` shows."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int, PRNGKeyArray
+
+from safebench.env import task as tasks
+from safebench.env.environment import INTERVENTION, Env, Episode
+from safebench.env.safety import Safety, counters, total
+from safebench.env.task import Task
+from safebench.record.result import Counters
+from safebench.sets.polytope import Polytope, contains, ray_distance
+
+Start = Literal["reference", "random", "boundary"]
+Act = Callable[[Int[Array, ""], Float[Array, " o"]], Float[Array, " m"]]
+"""(step, observation) -> proposed action."""
+
+
+class Rollout(NamedTuple):
+    """T steps; all arrays are numpy.
+
+    states: x_0 .. x_T. times [s]: theirs. proposed, applied: a_0 .. a_{T-1}, before and after the safeguard.
+    state_low, state_high: along every coordinate of x_t, the slice of the safe set through x_t; NaN where
+        the line misses the set. action_low, action_high: the same of the safe action set through the
+        applied action.
+    """
+
+    times: Float[np.ndarray, " steps_plus_1"]
+    states: Float[np.ndarray, "steps_plus_1 n"]
+    proposed: Float[np.ndarray, "steps m"]
+    applied: Float[np.ndarray, "steps m"]
+    rewards: Float[np.ndarray, " steps"]
+    safety: Safety
+    counters: Counters
+    state_low: Float[np.ndarray, "steps_plus_1 n"]
+    state_high: Float[np.ndarray, "steps_plus_1 n"]
+    action_low: Float[np.ndarray, "steps m"]
+    action_high: Float[np.ndarray, "steps m"]
+
+    @property
+    def total_reward(self) -> float:
+        """The undiscounted return."""
+        return float(self.rewards.sum())
+
+    @property
+    def intervened(self) -> np.ndarray:
+        """At which steps the safeguard changed the action."""
+        return np.asarray(self.safety.correction) > INTERVENTION
+
+
+def roll_out(env: Env, act: Act, start: Episode, steps: int) -> Rollout:
+    """Run `act` from `start`, safeguard and disturbance on, without a reset in between."""
+    task = env.task
+    endless = Env(dataclasses.replace(task, horizon=steps + 1), env.safeguard)
+
+    def step(episode: Episode, index: Array):
+        proposed = jnp.asarray(act(index, endless.observe(episode)), episode.x.dtype)
+        allowed = tasks.allowed(task, episode.x, task.dynamics.linearise(episode.x))
+        following, outcome = endless.advance(episode, proposed)
+        return following, (following.x, proposed, outcome, allowed)
+
+    run = jax.jit(lambda start: jax.lax.scan(step, start, jnp.arange(steps))[1])
+    reached, proposed, outcome, allowed = jax.tree.map(np.asarray, run(start))
+    states = np.concatenate([np.asarray(start.x)[None], reached])
+    state_low, state_high = slices(
+        np.asarray(task.safe_set.normals), np.asarray(task.safe_set.offsets), states
+    )
+    action_low, action_high = slices(
+        np.asarray(allowed.normals), np.asarray(allowed.offsets), outcome.applied
+    )
+    return Rollout(
+        times=task.control_period * np.arange(steps + 1),
+        states=states,
+        proposed=proposed,
+        applied=outcome.applied,
+        rewards=outcome.reward,
+        safety=outcome.safety,
+        counters=counters(total(outcome.safety)),
+        state_low=state_low,
+        state_high=state_high,
+        action_low=action_low,
+        action_high=action_high,
+    )
+
+
+def begin(env: Env, start: Start, key: PRNGKeyArray) -> Episode:
+    """An episode from the task's reference start, from a random one, or from the safe set's boundary.
+
+    Raises:
+        ValueError: if the task has no reference start.
+    """
+    task = env.task
+    if start == "reference":
+        if task.reference_start is None:
+            raise ValueError(f"{task.name!r} has no reference start: choose --start random or boundary")
+        x, context = task.reference_start
+        return env.begin_at(jnp.asarray(x, task.starts.dtype), context, key)
+    episode = env.begin(key)
+    if start == "random":
+        return episode
+    x = boundary_point(task, np.asarray(episode.x), jax.random.fold_in(key, 1))
+    context = task.begin(jax.random.fold_in(key, 2), jnp.asarray(x))
+    return env.begin_at(jnp.asarray(x), context, episode.key)
+
+
+def boundary_point(task: Task, x: Float[np.ndarray, " n"], key: PRNGKeyArray) -> Float[np.ndarray, " n"]:
+    """Where a random ray from x, a state in the safe set, leaves it: the last point that is still inside."""
+    direction = np.asarray(jax.random.normal(key, x.shape), x.dtype) * task.constraints.radius
+    rows = Polytope(task.safe_set.normals, task.safe_set.offsets)
+    reach = ray_distance(rows, x, direction)
+    for inward in (1e-15, 1e-12, 1e-9, 1e-6):  # the last bits decide on which side of the face it is
+        candidate = (x + (1 - inward) * reach * direction).astype(x.dtype)
+        if contains(rows, candidate):
+            return candidate
+    return x
+
+
+def random_actions(actions: int, steps: int, key: PRNGKeyArray) -> Act:
+    """A policy of independent uniform actions in [-1, 1], the same for every safeguard."""
+    table = jax.random.uniform(key, (steps, actions), minval=-1.0, maxval=1.0)
+    return lambda step, observation: table[step]
+
+
+def zero_actions(actions: int) -> Act:
+    """The policy that always proposes zero."""
+    return lambda step, observation: jnp.zeros(actions)
+
+
+def slices(
+    normals: Float[np.ndarray, "*t rows n"],
+    offsets: Float[np.ndarray, "*t rows"],
+    points: Float[np.ndarray, "t n"],
+) -> tuple[Float[np.ndarray, "t n"], Float[np.ndarray, "t n"]]:
+    """The interval of each coordinate, the others held, on which normals @ x <= offsets (NaN: empty)."""
+    room = offsets - np.squeeze(normals @ points[..., None], -1)
+    room = np.where(np.abs(room) < 1e-9 * (1 + np.abs(offsets)), 0.0, room)  # a point on a face is inside
+    with np.errstate(divide="ignore", invalid="ignore"):
+        # row: n_i (x_i + d) <= n_i x_i + room, hence d <= room / n_i or d >= room / n_i
+        reach = room[..., None] / normals
+    high = points + np.min(np.where(normals > 0, reach, np.inf), axis=-2)
+    low = points + np.max(np.where(normals < 0, reach, -np.inf), axis=-2)
+    # A row without this coordinate cannot be mended by moving along it.
+    hopeless = np.any((normals == 0) & (room[..., None] < 0), axis=-2) | (low > high)
+    return np.where(hopeless, np.nan, low), np.where(hopeless, np.nan, high)

@@ -1,0 +1,271 @@
+"""Check a submitted result file: is it whole, consistent with itself, and the standard experiment?
+
+Nothing in a file is executed or used as a path. What cannot be seen in a file (a return edited together
+with its whole curve) is found by re-running one seed: `safebench verify --rerun SEED`.
+"""
+
+import dataclasses
+import math
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+
+from safebench.record import files
+from safebench.record import result as results
+from safebench.record.result import (
+    INTERVENTION,
+    PROVEN_ZERO,
+    Counters,
+    Curve,
+    LearnerRecord,
+    Result,
+    Run,
+    SafeguardRecord,
+    TaskRecord,
+)
+
+LEAST_SHARE_OF_BUDGET = 0.8
+"""Learners spend whole rollouts; the last, incomplete one is left out."""
+
+
+@dataclass(frozen=True)
+class Standard:
+    """What one cell of a suite must look like, from the installed code. Configs hold JSON values only.
+
+    budget: training interactions of each seed. episodes: of one evaluation.
+    certificates: SHA-256 digests of the task's known certificates.
+    """
+
+    task: TaskRecord
+    safeguard: SafeguardRecord
+    learner: LearnerRecord
+    seeds: tuple[int, ...]
+    budget: int
+    episodes: int
+    precision: str
+    physics: str
+    certificates: frozenset[str]
+
+
+def check(path: str | Path, standard_of: Callable[[Result], Standard] | None = None) -> list[str]:
+    """Everything that is wrong with a submitted file, one line each; empty if nothing is.
+
+    `standard_of` gives the standard of the cell a result claims to be and raises LookupError for an
+    unknown task, safeguard, learner or suite; without it only the file itself is checked.
+    """
+    path = Path(path)
+    try:
+        result = files.load(path)
+    except ValueError as error:
+        return [str(error)]
+    problems = [*_place(result, path), *consistency(result)]
+    if standard_of is not None:
+        try:
+            problems += departures_from_standard(result, standard_of(result))
+        except LookupError as error:
+            problems.append(str(error.args[0]) if error.args else "unknown name")
+    return [f"{path}: {problem}" for problem in problems]
+
+
+def _place(result: Result, path: Path) -> Iterator[str]:
+    try:
+        expected = files.cell_path("", result.task.name, result.safeguard.name, result.learner.name)
+    except ValueError as error:
+        yield str(error)
+        return
+    if path.name != expected.name or path.absolute().parent.name != expected.parent.name:
+        yield f"it holds {expected}, which its path does not say"
+
+
+def consistency(result: Result) -> Iterator[str]:
+    """Contradictions inside one result."""
+    if len(set(result.seeds)) < len(result.seeds):
+        yield "seeds: a seed occurs twice"
+    if result.settings.standard == bool(result.settings.changed):
+        yield "settings: standard must be true exactly when nothing is changed"
+    shortened = "evaluation_horizon" in result.settings.changed
+    if result.evaluation.horizon != result.task.horizon and not shortened:
+        yield f"evaluation.horizon: {result.evaluation.horizon}, but the task's is {result.task.horizon}"
+    yield from _time(result)
+    if len({run.curve.interactions for run in result.runs}) > 1:
+        yield "runs: seeds were evaluated at different interactions"
+    if len({run.curve.reference_return is None for run in result.runs}) > 1:
+        yield "runs: only some seeds have a reference_return"
+    for run in result.runs:
+        where = f"seed {run.seed}"
+        lengths = list(_lengths(run.curve))
+        if lengths:
+            yield f"{where}: curve columns differ in length ({', '.join(lengths)})"
+            continue  # nothing below makes sense then
+        for problem in (*_curve(result, run.curve), *_totals(run), *_safety(result, run)):
+            yield f"{where}: {problem}"
+    if all(not list(_lengths(run.curve)) for run in result.runs):
+        named = results.non_finite_seeds(result.runs)
+        if set(result.non_finite_seeds) != set(named):
+            yield f"non_finite_seeds: says {list(result.non_finite_seeds)}, the runs say {list(named)}"
+    yield from _copies(result)
+
+
+def _lengths(curve: Curve) -> Iterator[str]:
+    """Columns whose length is not that of `interactions`."""
+    columns = {
+        field.name: getattr(curve, field.name)
+        for field in dataclasses.fields(curve)
+        if field.name not in ("training", "evaluation") and getattr(curve, field.name) is not None
+    }
+    for group in ("training", "evaluation"):
+        counters = getattr(curve, group)
+        columns |= {f"{group}.{f.name}": getattr(counters, f.name) for f in dataclasses.fields(counters)}
+    for name, values in columns.items():
+        if len(values) != len(curve.interactions):
+            yield f"{name} has {len(values)}, interactions {len(curve.interactions)}"
+
+
+def _curve(result: Result, curve: Curve) -> Iterator[str]:
+    if any(later <= earlier for earlier, later in pairwise(curve.interactions)):
+        yield "curve.interactions do not increase"
+    if curve.interactions[-1] != result.interactions:
+        yield f"the curve ends at {curve.interactions[-1]} interactions, not at {result.interactions}"
+    if curve.training.steps != curve.interactions:
+        yield "curve.training.steps differ from curve.interactions"
+    episodes = result.evaluation.episodes + (curve.reference_return is not None)
+    if set(curve.evaluation.steps) != {episodes * result.evaluation.horizon}:
+        yield f"curve.evaluation.steps are not {episodes} episodes x {result.evaluation.horizon} steps"
+    if any(later < earlier for earlier, later in pairwise(curve.seconds)):
+        yield "curve.seconds decrease"
+    if curve.seconds[-1] > result.timing.train_seconds * (1 + 1e-9):
+        yield "curve.seconds end after timing.train_seconds"
+    for field in dataclasses.fields(curve.training):
+        values = [value for value in getattr(curve.training, field.name) if value is not None]
+        if any(later < earlier for earlier, later in pairwise(values)):
+            yield f"curve.training.{field.name} decreases, but is cumulative"
+
+
+def _totals(run: Run) -> Iterator[str]:
+    expected = results.make_run(run.seed, run.curve)
+    for group in ("training", "evaluation", "final"):
+        stated, computed = getattr(run, group), getattr(expected, group)
+        for field in dataclasses.fields(stated):
+            first, second = getattr(stated, field.name), getattr(computed, field.name)
+            if not _equal(first, second):
+                yield f"{group}.{field.name} is {first}, but its curve gives {second}"
+
+
+def _equal(first: float | None, second: float | None) -> bool:
+    if first is None or second is None:
+        return first is second
+    return math.isclose(first, second, rel_tol=1e-12, abs_tol=0.0)
+
+
+def _safety(result: Result, run: Run) -> Iterator[str]:
+    for group in ("training", "evaluation"):
+        columns = getattr(run.curve, group)
+        # One line per kind of contradiction is enough, however many points show it.
+        seen: set[str] = set()
+        for entry in results.entries(columns):
+            for problem in _counters(entry):
+                kind = re.sub(r"[0-9]", "", problem)
+                if kind not in seen:
+                    seen.add(kind)
+                    yield f"curve.{group}: {problem}"
+        if result.certified:
+            total: Counters = getattr(run, group)
+            for name in PROVEN_ZERO:
+                count = max(getattr(total, name), *getattr(columns, name))
+                if count:
+                    yield f"{group}: {count} {name} in a certified cell: the proof would be wrong"
+
+
+def _counters(counters: Counters) -> Iterator[str]:
+    for field in dataclasses.fields(counters):
+        if field.name not in ("steps", "correction", "worst_margin"):
+            count = getattr(counters, field.name)
+            if count > counters.steps:
+                yield f"{count} {field.name} in {counters.steps} steps"
+    if counters.violations > counters.departures:
+        yield f"{counters.violations} violations but {counters.departures} departures from the set inside"
+    if counters.non_finite:
+        return  # margins and corrections of non-finite steps say nothing
+    if (counters.correction is None) or (counters.worst_margin is None) != (counters.steps == 0):
+        yield "a correction or worst margin is null although every step was finite"
+        return
+    margin = counters.worst_margin
+    if margin is not None and (margin > 1e-9 if counters.violations == 0 else margin < -1e-9):
+        yield f"{counters.violations} violations, but a worst margin of {margin:.3g}"
+    if counters.correction > INTERVENTION * counters.steps and counters.interventions == 0:
+        yield f"0 interventions, but a correction of {counters.correction:.3g}"
+    if counters.correction < 0.5 * INTERVENTION * counters.interventions:
+        yield f"{counters.interventions} interventions, but a correction of {counters.correction:.3g}"
+
+
+def _time(result: Result) -> Iterator[str]:
+    timing, seeds = result.timing, len(result.runs)
+    expected = 1000 * timing.train_seconds / (result.interactions * seeds)
+    if not math.isclose(timing.seconds_per_1000_interactions, expected, rel_tol=1e-6):
+        yield (
+            f"timing.seconds_per_1000_interactions is {timing.seconds_per_1000_interactions:.6g}, "
+            f"but the times give {expected:.6g}"
+        )
+    try:
+        made = datetime.fromisoformat(result.provenance.utc)
+    except ValueError:
+        yield f"provenance.utc: {result.provenance.utc} is no date"
+        return
+    if made > datetime.now(UTC) + timedelta(days=1):
+        yield f"provenance.utc: {result.provenance.utc} lies in the future"
+
+
+def _copies(result: Result) -> Iterator[str]:
+    """Two seeds never learn along the same numbers: one was copied."""
+    known: dict[tuple, int] = {}
+    for run in result.runs:
+        returns = run.curve.return_mean
+        if len({value for value in returns if value is not None}) < 2:
+            continue
+        if returns in known:
+            yield f"seeds {known[returns]} and {run.seed} have the same curve"
+        known.setdefault(returns, run.seed)
+
+
+def departures_from_standard(result: Result, standard: Standard) -> Iterator[str]:
+    """How a result differs from the standard experiment of its cell."""
+    if not result.settings.standard:
+        changed = ", ".join(name[:40] for name in result.settings.changed[:5])
+        yield f"settings: not standard (changed: {changed}); such a result stays off the leaderboard"
+    if result.certificate is None:
+        yield "certificate: is missing"
+    elif result.certificate.sha256 not in standard.certificates:
+        yield f"certificate: {result.certificate.sha256[:12]}... is not known for {result.task.name}"
+    elif not result.certificate.verified:
+        yield "certificate: was not verified before training"
+    for name in ("task", "safeguard", "learner"):
+        yield from _record(name, getattr(result, name), getattr(standard, name))
+    missing = sorted(set(standard.seeds) - set(result.seeds))
+    if missing:
+        yield f"seeds: {', '.join(map(str, missing))} missing"
+    extra = sorted(set(result.seeds) - set(standard.seeds))
+    if extra:
+        yield f"seeds: {', '.join(map(str, extra[:5]))} not part of the standard experiment"
+    if not LEAST_SHARE_OF_BUDGET * standard.budget <= result.interactions <= standard.budget:
+        yield f"interactions: {result.interactions} of a budget of {standard.budget}"
+    if result.evaluation.episodes != standard.episodes:
+        yield f"evaluation.episodes: {result.evaluation.episodes} instead of {standard.episodes}"
+    for name in ("precision", "physics"):
+        if getattr(result, name) != getattr(standard, name):
+            yield f"{name}: {getattr(result, name)} instead of {getattr(standard, name)}"
+
+
+def _record(name: str, found: object, standard: object) -> Iterator[str]:
+    for field in dataclasses.fields(found):  # type: ignore[arg-type]
+        ours, theirs = getattr(standard, field.name), getattr(found, field.name)
+        if ours == theirs:
+            continue
+        if isinstance(ours, dict):
+            keys = sorted(key for key in {*ours, *theirs} if ours.get(key, ...) != theirs.get(key, ...))
+            listed = ", ".join(repr(key)[1:-1][:40] for key in keys[:5])
+            yield f"{name}.{field.name}: differs from the standard in {listed}"
+        else:
+            yield f"{name}.{field.name}: {str(theirs)[:60]} instead of {str(ours)[:60]}"

@@ -1,0 +1,228 @@
+"""`safebench leaderboard DIR`: standard results as leaderboard.json, leaderboard.md and one HTML page."""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from safebench import atomic
+from safebench.record import files, submission
+from safebench.record.result import NAME, Result
+from safebench.record.strict_json import about, plain
+from safebench.report import page, stats, summary
+from safebench.report.numbers import interval
+from safebench.report.selection import largest_first, one_per_cell
+from safebench.report.stats import Estimate
+
+# ruff: noqa: RUF009 (`about` only wraps dataclasses.field)
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Band:
+    """A learning curve over seeds, one entry per evaluation."""
+
+    interactions: tuple[int, ...] = about("training steps of each seed", "steps")
+    iqm: tuple[float | None, ...] = about("IQM of the return; null: diverged", "reward")
+    low: tuple[float | None, ...] = about("lower end of its 95 % interval", "reward")
+    high: tuple[float | None, ...] = about("upper end of its 95 % interval", "reward")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One cell. Safety counts are over training and evaluation, all seeds."""
+
+    rank: int | None = about("by return among the certified entries of the task; null: not certified")
+    task: str = about("task", pattern=NAME)
+    task_version: int = about("version of the task")
+    safeguard: str = about("safeguard preset", pattern=NAME)
+    learner: str = about("learner", pattern=NAME)
+    certified: bool = about("verified certificate, and a safeguard that keeps to it")
+    seeds: int = about("number of seeds")
+    diverged_seeds: int = about("seeds with anything not finite")
+    interactions: int = about("training steps of each seed", "steps")
+    return_iqm: float | None = about("final return, IQM over seeds; null: diverged", "reward")
+    return_low: float | None = about("lower end of its 95 % interval", "reward")
+    return_high: float | None = about("upper end of its 95 % interval", "reward")
+    reference_iqm: float | None = about("final return from the paper's start; null: none", "reward")
+    interactions_to_95: float | None = about("IQM over seeds; null: diverged", "steps")
+    steps: int = about("environment steps counted", "steps")
+    violations: int = about("next states outside the constraints", "steps")
+    departures: int = about("next states outside the certified safe set", "steps")
+    infeasible: int = about("steps whose safe action set was empty", "steps")
+    last_line: int = about("uses of the last line", "steps")
+    interventions: int = about("steps whose action was changed", "steps")
+    seconds_per_1000_interactions: float = about("of one seed, compilation excluded", "s")
+    suite: str = about("suite", pattern=NAME)
+    precision: str = about("of physics and safety")
+    physics: str = about("implementation of the dynamics")
+    certificate: str | None = about("SHA-256 of the certificate")
+    safeguard_config: dict[str, Any] = about("full configuration")
+    learner_config: dict[str, Any] = about("full configuration")
+    curve: Band = about("learning curve")
+    device: str = about("what ran it")
+    packages: dict[str, str] = about("versions")
+    commit: str | None = about("of the code")
+    dirty: bool | None = about("whether the code differed from the commit")
+    utc: str = about("when it finished", "UTC")
+    command: str = about("command line")
+
+
+@dataclass(frozen=True)
+class Leaderboard:
+    """What leaderboard.json holds."""
+
+    schema_version: int = about("version of this schema", minimum=SCHEMA_VERSION, maximum=SCHEMA_VERSION)
+    entries: tuple[Entry, ...] = about("by task, then by return, the best first")
+    left_out: tuple[str, ...] = about("results kept off, with the reason")
+
+
+class Written(NamedTuple):
+    """The files written, and the results kept off with the reason."""
+
+    paths: list[Path]
+    left_out: tuple[str, ...]
+
+
+def write(folder: str | Path, out: str | Path | None = None) -> Written:
+    """Write leaderboard.json, leaderboard.md and leaderboard.html of a folder's results into it (or `out`).
+
+    Raises:
+        ValueError: if the folder does not exist or holds no result.
+        OSError: if the files cannot be written.
+    """
+    found, problems = files.load_folder(folder)
+    if not found:
+        raise ValueError(f"{folder}: no results for a leaderboard" + (f": {problems[0]}" if problems else ""))
+    board = make(found, problems)
+    target = Path(out if out is not None else folder)
+    texts = {
+        "leaderboard.json": json.dumps(plain(board), indent=1, allow_nan=False) + "\n",
+        "leaderboard.md": markdown(board),
+        "leaderboard.html": page.page(plain(board)),
+    }
+    for name, text in texts.items():
+        atomic.write(target / name, text)
+    return Written([target / name for name in texts], board.left_out)
+
+
+def make(results: Sequence[Result], problems: Sequence[str] = ()) -> Leaderboard:
+    """The leaderboard of some results: only standard and consistent ones enter, one per cell."""
+    left_out = list(problems)
+    admitted = []
+    for cell in largest_first(results):
+        wrong = next(submission.consistency(cell), None)
+        if not cell.settings.standard:
+            changed = ", ".join(cell.settings.changed)
+            left_out.append(f"{cell.title} ({cell.suite}): not standard (changed: {changed})")
+        elif wrong:
+            left_out.append(f"{cell.title} ({cell.suite}): {wrong}")
+        else:
+            admitted.append(cell)
+    shown, others = one_per_cell(admitted)
+    left_out += others
+    entries = sorted(map(_entry, shown), key=_order)
+    ranks: dict[str, int] = {}
+    ranked = []
+    for entry in entries:
+        if entry.certified and entry.return_iqm is not None:
+            ranks[entry.task] = ranks.get(entry.task, 0) + 1
+            entry = replace(entry, rank=ranks[entry.task])
+        ranked.append(entry)
+    return Leaderboard(SCHEMA_VERSION, tuple(ranked), tuple(left_out))
+
+
+def _order(entry: Entry) -> tuple:
+    size = -entry.return_iqm if entry.return_iqm is not None else math.inf
+    return entry.task, not entry.certified, size, entry.safeguard, entry.learner
+
+
+def _entry(cell: Result) -> Entry:
+    figures = summary.row(cell)
+    safety = figures.safety
+    return Entry(
+        rank=None,
+        task=cell.task.name,
+        task_version=cell.task.version,
+        safeguard=cell.safeguard.name,
+        learner=cell.learner.name,
+        certified=cell.certified,
+        seeds=len(cell.runs),
+        diverged_seeds=len(cell.non_finite_seeds),
+        interactions=cell.interactions,
+        return_iqm=_finite(figures.returns.value),
+        return_low=_finite(figures.returns.low),
+        return_high=_finite(figures.returns.high),
+        reference_iqm=_finite(figures.reference.value) if figures.reference else None,
+        interactions_to_95=figures.interactions_to_95,
+        steps=safety.steps,
+        violations=safety.violations,
+        departures=safety.departures,
+        infeasible=safety.infeasible,
+        last_line=safety.last_line,
+        interventions=safety.interventions,
+        seconds_per_1000_interactions=cell.timing.seconds_per_1000_interactions,
+        suite=cell.suite,
+        precision=cell.precision,
+        physics=cell.physics,
+        certificate=cell.certificate.sha256 if cell.certificate else None,
+        safeguard_config=cell.safeguard.config,
+        learner_config=cell.learner.config,
+        curve=_band(cell),
+        device=cell.provenance.device,
+        packages=cell.provenance.packages,
+        commit=cell.provenance.commit,
+        dirty=cell.provenance.dirty,
+        utc=cell.provenance.utc,
+        command=cell.provenance.command,
+    )
+
+
+def _band(cell: Result) -> Band:
+    columns = zip(*(run.curve.return_mean for run in cell.runs), strict=True)
+    points = [stats.iqm_interval(column, resamples=500) for column in columns]
+    values, low, high = (tuple(map(_finite, part)) for part in zip(*points, strict=True))
+    return Band(cell.runs[0].curve.interactions, values, low, high)
+
+
+def _finite(value: float) -> float | None:
+    # Six digits: the interval of a bootstrap has no more.
+    return float(f"{value:.6g}") if math.isfinite(value) else None
+
+
+def markdown(board: Leaderboard) -> str:
+    """The leaderboard as markdown tables, one per task."""
+    lines = ["# Leaderboard", "", "Ranked: cells whose safety is certified, by IQM of the final return."]
+    header = "| rank | safeguard | learner | return IQM [95 %] | violations | interventions % | s/1000 |"
+    for task in dict.fromkeys(entry.task for entry in board.entries):
+        lines += ["", f"## {task}", "", header, "|--:|---|---|--:|--:|--:|--:|"]
+        lines += [_line(entry) for entry in board.entries if entry.task == task]
+    if board.left_out:
+        lines += ["", "## Kept off", "", *[f"- {_plain_line(line)}" for line in board.left_out]]
+    return "\n".join(lines) + "\n"
+
+
+def _line(entry: Entry) -> str:
+    parts = (entry.return_iqm, entry.return_low, entry.return_high)
+    returns = Estimate(*(-math.inf if part is None else part for part in parts))
+    cells = (
+        "-" if entry.rank is None else str(entry.rank),
+        entry.safeguard,
+        entry.learner,
+        interval(returns),
+        f"{entry.violations:,}",
+        f"{100 * entry.interventions / max(entry.steps, 1):.1f}",
+        f"{entry.seconds_per_1000_interactions:.3g}",
+    )
+    return "| " + " | ".join(cells) + " |"
+
+
+def _plain_line(text: str) -> str:
+    """Text of a file nobody checked, with nothing that markdown or HTML would interpret."""
+    kept = "".join(character if character.isprintable() else " " for character in text)
+    for character in "\\`*_[]<>|&":
+        kept = kept.replace(character, "\\" + character)
+    return kept

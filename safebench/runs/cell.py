@@ -1,0 +1,34 @@
+"""A cell of the benchmark: a task, a safeguard, a learner, and all else that decides the result."""
+
+from dataclasses import dataclass
+
+from safebench.record.result import EVALUATION_STARTS
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Everything that decides a result, beside the versions of the code.
+
+    interactions: training steps of each seed. changes: `--set` assignments by owner.
+    evaluations: how many, evenly spread over training. evaluation_starts: episodes of each, beside the one
+    from the paper's start. evaluation_horizon: steps of each episode; None for the task's horizon.
+    """
+
+    suite: str
+    task: str
+    safeguard: str
+    learner: str
+    seeds: tuple[int, ...]
+    interactions: int
+    physics: str = "mjx"
+    precision: str = "float64"
+    learner_changes: tuple[tuple[str, str], ...] = ()
+    safeguard_changes: tuple[tuple[str, str], ...] = ()
+    evaluations: int = 40
+    evaluation_starts: int = EVALUATION_STARTS
+    evaluation_horizon: int | None = None
+
+    @property
+    def title(self) -> str:
+        """task/safeguard--learner."""
+        return f"{self.task}/{self.safeguard}--{self.learner}"

@@ -1,0 +1,76 @@
+"""What happens to a cell on its way to a result, as data: the same wherever the cell runs."""
+
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from safebench.record.result import Counters, Result
+from safebench.runs.cell import Cell
+
+
+class Evaluated(NamedTuple):
+    """One evaluation. Means are over all seeds, counts are sums; NaN where not finite or not known.
+
+    return_mean, reference_return: as in safebench.record.result.Curve.
+    policy_loss, value_loss, gradient_norm: of the updates since the evaluation before.
+    skipped: updates not made because a gradient was not finite, since training began.
+    training: safety since training began. evaluation: safety of this evaluation alone.
+    """
+
+    return_mean: float
+    reference_return: float
+    policy_loss: float
+    value_loss: float
+    gradient_norm: float
+    skipped: int
+    training: Counters
+    evaluation: Counters
+
+
+class Snapshot(NamedTuple):
+    """The state of a run: once compiled (nothing evaluated yet), then after every evaluation.
+
+    interactions: training steps done by each seed. of: how many each seed will do.
+    seconds: since training began.
+    """
+
+    interactions: int
+    of: int
+    seconds: float
+    evaluated: Evaluated | None
+
+
+State = Literal["waiting", "compiling", "training", "retrying", "done", "skipped", "failed"]
+
+
+@dataclass(frozen=True)
+class Event:
+    """A cell has reached a state.
+
+    snapshot: with `training`. result: with `done`, and nowhere else.
+    problem: with `failed` and `retrying`, what is wrong in one line; details: all that is known of it.
+    """
+
+    cell: Cell
+    state: State
+    snapshot: Snapshot | None = None
+    result: Result | None = None
+    problem: str = ""
+    details: str = ""
+
+
+Handle = Callable[[Event], None]
+"""What is done with every event; always called in the process and thread that started the run."""
+
+Place = Callable[[Mapping[Cell, Path | None], Handle], None]
+"""Where cells run: takes the cells to run, each with the folder of its checkpoint (None: none is wanted), and
+hands every event over. A cell that fails ends in a `failed` event and leaves the others alone."""
+
+
+def failed(cell: Cell, error: BaseException) -> Event:
+    """The end of a cell that raised."""
+    lines = str(error).strip().splitlines() or [""]
+    kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
+    return Event(cell, "failed", problem=kind + lines[0], details="".join(traceback.format_exception(error)))

@@ -1,0 +1,68 @@
+"""Named safeguard configurations: the paper's nine rows and their neighbours.
+
+Rows of Walter et al., arXiv 2506.01665: none; boundary projection and ray mask, each base and
+regularised; ray mask with passthrough gradient and with the orthogonal centre; hyperbolic ray mask, base
+and regularised.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any
+
+from safebench import registry
+from safebench.runs.settings import with_options
+
+REGULARISATION = 0.1
+"""kappa of the regularised presets."""
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A safeguard's registered name and the options that differ from its defaults."""
+
+    safeguard: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+PRESETS: dict[str, Preset] = {
+    "none": Preset("none"),
+    "boundary-projection": Preset("boundary-projection"),
+    "boundary-projection+regularised": Preset("boundary-projection", {"regularisation": REGULARISATION}),
+    "ray-mask": Preset("ray-mask"),
+    "ray-mask+regularised": Preset("ray-mask", {"regularisation": REGULARISATION}),
+    "ray-mask+passthrough": Preset("ray-mask", {"gradient": "passthrough"}),
+    "ray-mask+orthogonal": Preset("ray-mask", {"centre": "orthogonal"}),
+    "ray-mask-hyperbolic": Preset("ray-mask-hyperbolic"),
+    "ray-mask-hyperbolic+regularised": Preset("ray-mask-hyperbolic", {"regularisation": REGULARISATION}),
+}
+PAPER = tuple(PRESETS)
+"""The nine rows of the paper."""
+
+PRESETS |= {
+    "boundary-projection+passthrough": Preset("boundary-projection", {"gradient": "passthrough"}),
+    "ray-mask+zonotopic": Preset("ray-mask", {"centre": "zonotopic"}),
+    "ray-mask+chebyshev": Preset("ray-mask", {"centre": "chebyshev"}),
+}
+
+
+def names() -> list[str]:
+    """All presets: the named ones, and every registered safeguard with its defaults."""
+    return [*PRESETS, *(name for name in registry.names("safeguard") if name not in PRESETS)]
+
+
+def resolve(name: str) -> tuple[str, ModuleType, Any]:
+    """The safeguard's registered name, its module and its config.
+
+    Raises:
+        LookupError: for an unknown name, with the nearest known ones.
+        ValueError: for an option that the safeguard does not have.
+    """
+    if name in PRESETS:
+        preset = PRESETS[name]
+    elif name.endswith(".py") or "." in name or name in registry.names("safeguard"):
+        preset = Preset(name)
+    else:
+        raise LookupError(registry.unknown("safeguard", name, names()))
+    module = registry.load("safeguard", preset.safeguard)
+    return preset.safeguard, module, with_options(module.Config(), preset.options, "safeguard")

@@ -1,0 +1,56 @@
+"""Where a result comes from: versions, machine, commit, command line."""
+
+import os
+import platform
+import shlex
+import subprocess
+import sys
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import jax
+
+from safebench.record import result
+
+PACKAGES = ("safebench", "jax", "jaxlib", "mujoco", "mujoco-mjx", "brax", "flax", "optax", "numpy", "scipy")
+
+
+def collect() -> result.Provenance:
+    """Of a result that finishes now, in this process."""
+    commit, dirty = _commit()
+    device = jax.devices()[0]
+    kind = device.device_kind if device.platform != "cpu" else f"cpu ({os.cpu_count()} cores)"
+    return result.Provenance(
+        packages={name: version(name) for name in PACKAGES},
+        python=platform.python_version(),
+        platform=f"{platform.system()} {platform.machine()}",
+        device=kind,
+        commit=commit,
+        dirty=dirty,
+        utc=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+    )
+
+
+def _commit() -> tuple[str | None, bool | None]:
+    """The commit of the checkout this package runs from; (None, None) when installed elsewhere."""
+    folder = Path(__file__).resolve().parent
+
+    def git(*arguments: str) -> str | None:
+        try:
+            done = subprocess.run(
+                ["git", "-C", str(folder), *arguments],
+                capture_output=True,
+                text=True,
+                timeout=10,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    if git("ls-files", "--error-unmatch", "provenance.py") is None:
+        return None, None
+    commit, status = git("rev-parse", "HEAD"), git("status", "--porcelain", "--untracked-files=no")
+    return (commit, bool(status)) if commit and status is not None else (None, None)

@@ -1,0 +1,170 @@
+"""Suites: named lists of cells (task, safeguard preset, learner) with their seeds and budgets."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from safebench import registry
+from safebench.record.result import Settings
+from safebench.runs import presets
+from safebench.runs.cell import Cell
+from safebench.runs.presets import PAPER
+from safebench.runs.settings import with_options
+
+BUDGETS: Mapping[str, int] = {"pendulum": 100_000, "quadrotor": 200_000, "energy": 1_000_000}
+"""Training interactions by task: the paper's, where it has the task."""
+
+DEFAULT_BUDGET = 200_000
+CUSTOM = "custom"
+"""The suite of cells named one by one: standard seeds and budgets."""
+STANDARD_SEEDS = 10
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """What `--set evaluation.FIELD=VALUE` changes. points: evaluations of a run, evenly spread over training.
+    starts: episodes of each. horizon: steps of an episode, 0 for the task's."""
+
+    points: int
+    starts: int
+    horizon: int
+
+
+COMPARED = (
+    *("seeds", "interactions", "physics", "precision"),
+    *("evaluations", "evaluation_starts", "evaluation_horizon"),
+)
+"""The fields of a cell that are settings, beside the changes of learner and safeguard."""
+PAPER_TASKS = ("pendulum", "quadrotor", "energy")
+PAPER_OTHER_LEARNERS = ("none", "boundary-projection", "ray-mask")
+
+
+def budget(task: str) -> int:
+    """The standard number of training interactions of a task."""
+    return BUDGETS.get(task, DEFAULT_BUDGET)
+
+
+def quick() -> list[Cell]:
+    """Minutes on a laptop: SHAC on the pendulum without and with two safeguards."""
+    safeguards = ("none", "boundary-projection", "ray-mask")
+    return [
+        Cell("quick", "pendulum", name, "shac", tuple(range(5)), budget("pendulum")) for name in safeguards
+    ]
+
+
+def paper() -> list[Cell]:
+    """The paper's comparison: three tasks, nine safeguards with SHAC, three with PPO and SAC."""
+    rows = [("shac", name) for name in PAPER]
+    rows += [(learner, name) for learner in ("ppo", "sac") for name in PAPER_OTHER_LEARNERS]
+    return [_standard("paper", task, name, learner) for task in PAPER_TASKS for learner, name in rows]
+
+
+def analytic() -> list[Cell]:
+    """The paper's three tasks and nine safeguards with SHAC alone."""
+    return [_standard("analytic", task, name, "shac") for task in PAPER_TASKS for name in PAPER]
+
+
+def full() -> list[Cell]:
+    """Every task, safeguard and learner."""
+    return [
+        _standard("full", task, name, learner)
+        for task in registry.names("task")
+        for name in presets.names()
+        for learner in registry.names("learner")
+    ]
+
+
+SUITES = {"quick": quick, "analytic": analytic, "paper": paper, "full": full}
+
+
+def _standard(suite: str, task: str, safeguard: str, learner: str) -> Cell:
+    return Cell(suite, task, safeguard, learner, tuple(range(STANDARD_SEEDS)), budget(task))
+
+
+def cells(name: str) -> list[Cell]:
+    """The cells of a suite.
+
+    Raises:
+        LookupError: for an unknown suite.
+    """
+    if name not in SUITES:
+        raise LookupError(registry.unknown("suite", name, SUITES))
+    return SUITES[name]()
+
+
+def part(
+    name: str, tasks: list[str] | None, safeguards: list[str] | None, learners: list[str] | None
+) -> list[Cell]:
+    """The cells of a suite that have the tasks, safeguards and learners named (None or none named: any).
+
+    Raises:
+        LookupError: for an unknown suite, or a name that none of the cells left so far has.
+    """
+    left = cells(name)
+    for kind, wanted in (("task", tasks), ("safeguard", safeguards), ("learner", learners)):
+        known = list(dict.fromkeys(getattr(cell, kind) for cell in left))
+        for choice in wanted or ():
+            if choice not in known:
+                raise LookupError(f"suite {name!r}: {registry.unknown(kind, choice, known)}")
+        left = [cell for cell in left if not wanted or getattr(cell, kind) in wanted]
+    return left
+
+
+def product(tasks: list[str] | None, safeguards: list[str] | None, learners: list[str] | None) -> list[Cell]:
+    """Every combination of the names given, with standard seeds and budgets.
+
+    Raises:
+        ValueError: if one of the three is missing.
+    """
+    missing = [flag for flag, given in (("-t", tasks), ("-g", safeguards), ("-l", learners)) if not given]
+    if missing:
+        raise ValueError(f"a cell needs a task, a safeguard and a learner: {', '.join(missing)} missing")
+    return [
+        _standard(CUSTOM, task, safeguard, learner)
+        for task in tasks or ()
+        for safeguard in safeguards or ()
+        for learner in learners or ()
+    ]
+
+
+def changed(
+    cell: Cell,
+    seeds: int | None,
+    interactions: int | None,
+    physics: str,
+    precision: str,
+    assignments: Mapping[str, Mapping[str, str]],
+) -> Cell:
+    """A cell with the command line's changes.
+
+    Raises:
+        ValueError: if `seeds` or `interactions` is below 1, or the evaluation has no such setting.
+    """
+    for flag, count in (("--seeds", seeds), ("--interactions", interactions)):
+        if count is not None and count < 1:
+            raise ValueError(f"{flag} must be at least 1, not {count}")
+    protocol = Protocol(cell.evaluations, cell.evaluation_starts, cell.evaluation_horizon or 0)
+    protocol = with_options(protocol, assignments.get("evaluation", {}), "evaluation")
+    return dataclasses.replace(
+        cell,
+        seeds=cell.seeds if seeds is None else tuple(range(seeds)),
+        interactions=cell.interactions if interactions is None else interactions,
+        physics=physics,
+        precision=precision,
+        learner_changes=tuple(assignments.get("learner", {}).items()),
+        safeguard_changes=tuple(assignments.get("safeguard", {}).items()),
+        evaluations=protocol.points,
+        evaluation_starts=protocol.starts,
+        evaluation_horizon=protocol.horizon or None,
+    )
+
+
+def settings_of(cell: Cell) -> Settings:
+    """Which settings of a cell differ from its suite's (or, outside a suite, from the standard ones)."""
+    standard = _standard(cell.suite, cell.task, cell.safeguard, cell.learner)
+    if cell.suite in SUITES:
+        standard = next((other for other in SUITES[cell.suite]() if other.title == cell.title), standard)
+    changed = [name for name in COMPARED if getattr(cell, name) != getattr(standard, name)]
+    changed += [f"learner.{name}" for name, _ in cell.learner_changes]
+    changed += [f"safeguard.{name}" for name, _ in cell.safeguard_changes]
+    return Settings(standard=not changed, changed=tuple(changed))

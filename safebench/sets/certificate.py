@@ -1,0 +1,201 @@
+"""A certificate: a safe set with everything needed to prove it again, and its file."""
+
+import hashlib
+import io
+import json
+import os
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from safebench import atomic
+from safebench.sets.polytope import Box, Polytope
+
+Array = np.ndarray
+FORMAT = 1
+_ARRAYS = (
+    "origin normals offsets base_normals base_offsets gain feedforward translations translation_limits "
+    "constraints_lower constraints_upper disturbance_lower disturbance_upper"
+).split()
+_DAMAGE = (
+    ValueError, OSError, KeyError, TypeError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError,
+    RuntimeError, AttributeError,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """The set S = {x : normals @ (x - origin) <= offsets} and its proof data. Arrays are float64.
+
+    The proof is about the base set S0 = {y : base_normals @ y <= base_offsets} and the affine law
+    a = gain @ y + feedforward. Without translations S0 = S and y = x - origin. With translations
+    (k columns of `translations`, limits L), every x in S has a governor reference r, |r| <= L, with
+    y = x - origin - translations @ r in S0: the law then steers to r.
+
+    constraints: the box X that S must lie in. disturbance: the box W.
+    contraction: lambda < 1; from S the law reaches origin + lambda (S - origin), leaving room for rounding.
+    fingerprint: hash of the dynamics it was proven for (`Dynamics.fingerprint`).
+    volume: share of X's volume in S with its 95 % interval (value, low, high), by Monte Carlo.
+    method: how it was made, in words and numbers.
+    """
+
+    task: str
+    fingerprint: str
+    origin: Float[Array, " n"]
+    normals: Float[Array, "rows n"]
+    offsets: Float[Array, " rows"]
+    base_normals: Float[Array, "base n"]
+    base_offsets: Float[Array, " base"]
+    gain: Float[Array, "m n"]
+    feedforward: Float[Array, " m"]
+    translations: Float[Array, "n k"]
+    translation_limits: Float[Array, " k"]
+    constraints: Box
+    disturbance: Box
+    contraction: float
+    volume: tuple[float, float, float]
+    method: str
+
+    @property
+    def polytope(self) -> Polytope:
+        """S - origin."""
+        return Polytope(self.normals, self.offsets)
+
+    @property
+    def base(self) -> Polytope:
+        """S0."""
+        return Polytope(self.base_normals, self.base_offsets)
+
+
+def save(certificate: Certificate, path: str | os.PathLike) -> None:
+    """Write a certificate as npz with a JSON header; the file appears whole or not at all."""
+    atomic.write(path, _encode(certificate))
+
+
+def load(path: str | os.PathLike, fingerprint: str | None = None) -> Certificate:
+    """Read a certificate; nothing in the file is ever executed.
+
+    fingerprint: of the dynamics it will be used with; None only to inspect a file.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if the file is damaged, of an unknown format version, or proven for other dynamics.
+    """
+    path = Path(path)
+    content = path.read_bytes()
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+            header = json.loads(str(archive["header"][()]))
+            arrays = {name: archive[name] for name in _ARRAYS if name in archive}
+        version = header["format"]
+    except _DAMAGE as error:
+        raise ValueError(f"{path} is not a certificate or is damaged: {error}") from None
+    if version != FORMAT:
+        raise ValueError(f"{path} has certificate format {version!r}; this version reads format {FORMAT}")
+    try:
+        certificate = _decode(header, arrays)
+        if digest(certificate) != header["digest"]:
+            raise ValueError("its contents do not match its digest")
+        _check_shapes(certificate)
+    except _DAMAGE as error:
+        raise ValueError(f"{path} is not a certificate or is damaged: {error}") from None
+    if fingerprint is not None and certificate.fingerprint != fingerprint:
+        raise ValueError(
+            f"{path} was proven for other dynamics (fingerprint {certificate.fingerprint[:12]}, the model "
+            f"has {fingerprint[:12]}): synthesise it again with "
+            f"`safebench certify {certificate.task} --synthesise`"
+        )
+    return certificate
+
+
+def digest(certificate: Certificate) -> str:
+    """SHA-256 of the contents, recorded in every result; independent of file layout."""
+    hashed = hashlib.sha256()
+    for name, array in _arrays(certificate).items():
+        hashed.update(f"{name}{array.shape}".encode())
+        hashed.update(array.tobytes())
+    hashed.update(json.dumps(_header(certificate), sort_keys=True).encode())
+    return hashed.hexdigest()
+
+
+def _encode(certificate: Certificate) -> bytes:
+    header = _header(certificate) | {"digest": digest(certificate)}
+    buffer = io.BytesIO()
+    entries: dict[str, Any] = {"header": np.array(json.dumps(header)), **_arrays(certificate)}
+    np.savez_compressed(buffer, **entries)
+    return buffer.getvalue()
+
+
+def _header(certificate: Certificate) -> dict:
+    return {
+        "format": FORMAT,
+        "task": certificate.task,
+        "fingerprint": certificate.fingerprint,
+        "contraction": float(certificate.contraction),
+        "volume": [float(value) for value in certificate.volume],
+        "method": certificate.method,
+    }
+
+
+def _arrays(certificate: Certificate) -> dict[str, Array]:
+    boxes = {
+        f"{name}_{side}": getattr(getattr(certificate, name), side)
+        for name in ("constraints", "disturbance")
+        for side in ("lower", "upper")
+    }
+    plain = {name: getattr(certificate, name) for name in _ARRAYS if name not in boxes}
+    return {name: np.ascontiguousarray((plain | boxes)[name], "<f8") for name in _ARRAYS}
+
+
+def _decode(header: dict, arrays: dict[str, Array]) -> Certificate:
+    missing = [name for name in _ARRAYS if name not in arrays]
+    if missing:
+        raise ValueError(f"it lacks {', '.join(missing)}")
+    wrong = [name for name in _ARRAYS if arrays[name].dtype != np.float64]
+    if wrong:
+        raise ValueError(f"{', '.join(wrong)} must be float64")
+    arrays = dict(arrays)
+    boxes = {
+        name: Box(arrays.pop(f"{name}_lower"), arrays.pop(f"{name}_upper"))
+        for name in ("constraints", "disturbance")
+    }
+    parts: dict[str, Any] = {**boxes, **arrays}
+    low, value, high = sorted(header["volume"])
+    return Certificate(
+        task=str(header["task"]),
+        fingerprint=str(header["fingerprint"]),
+        contraction=float(header["contraction"]),
+        volume=(value, low, high),
+        method=str(header["method"]),
+        **parts,
+    )
+
+
+def _check_shapes(certificate: Certificate) -> None:
+    n, m, k = len(certificate.origin), len(certificate.feedforward), len(certificate.translation_limits)
+    expected = {
+        "origin": (n,),
+        "normals": (len(certificate.offsets), n),
+        "offsets": (len(certificate.offsets),),
+        "base_normals": (len(certificate.base_offsets), n),
+        "base_offsets": (len(certificate.base_offsets),),
+        "gain": (m, n),
+        "feedforward": (m,),
+        "translations": (n, k),
+        "translation_limits": (k,),
+        "constraints_lower": (n,),
+        "constraints_upper": (n,),
+        "disturbance_lower": certificate.disturbance.upper.shape,
+    }
+    arrays = _arrays(certificate)
+    for name, shape in expected.items():
+        if arrays[name].shape != shape:
+            raise ValueError(f"{name} has shape {arrays[name].shape}, expected {shape}")
+    for name, array in arrays.items():
+        if not np.isfinite(array).all():
+            raise ValueError(f"{name} is not finite")

@@ -1,0 +1,138 @@
+"""Finding a robust control invariant set: the largest one that a scan of LQR laws gives.
+
+For a law a = K y + k the largest set inside the constraints that the closed loop never leaves is an
+intersection of half-spaces: the constraints, the action limits |K y + k| <= 1, and for every row (H_i, h_i)
+its predecessor (H_i (A + B K)) y <= h_i - gap_i - sigma(H_i) - H_i B k, until all new rows are redundant
+(Kolmanovsky and Gilbert 1998, Theory and computation of disturbance invariant sets; the gap makes it
+contractive). Redundant rows have redundant predecessors, so a law is rated by plain propagation and Monte
+Carlo in milliseconds; linear programs run only for the law that is kept.
+
+Decoupled blocks of states are treated one by one. A translated coordinate e with limit L is confined to
+the rest of its constraint in the base set, and the governor reference carries that set over [-L, L].
+Nothing here is trusted: `safebench.sets.proof` checks the result.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from scipy.stats import binomtest
+
+from safebench.sets import proof
+from safebench.sets.blocks import decouple, embed
+from safebench.sets.certificate import Certificate
+from safebench.sets.inclusion import Inclusion
+from safebench.sets.invariant_set import invariant_set, projection
+from safebench.sets.laws import best_law, limit_choices
+from safebench.sets.polytope import Box, contains
+from safebench.sets.proof import System
+from safebench.sets.search import Progress, Search, SynthesisError
+
+
+def prove_safe_set(
+    dynamics: System, constraints: Box, disturbance: Box, task: str = "unnamed", **options
+) -> Certificate:
+    """A proven safe set for a system: the one call a task's author makes. `options` are `synthesise`'s.
+
+    Raises:
+        SynthesisError: if no set was found, or the one found does not pass the proof.
+        ValueError: if the dynamics cannot be bounded, or shapes do not fit.
+    """
+    inclusion = dynamics.include(constraints, disturbance)
+    certificate = synthesise(inclusion, constraints, disturbance, task, dynamics.fingerprint, **options)
+    checked = proof.verify(certificate, inclusion, constraints, disturbance, dynamics.fingerprint)
+    if not checked.passed:
+        reasons = "; ".join(checked.failures)
+        raise SynthesisError(f"the set found for {task!r} does not pass the proof: {reasons}")
+    return certificate
+
+
+def synthesise(
+    inclusion: Inclusion,
+    constraints: Box,
+    disturbance: Box,
+    task: str,
+    fingerprint: str,
+    translations: Sequence[int] = (),
+    translation_limits: Sequence[float] | None = None,
+    search: Search | None = None,
+    progress: Progress | None = None,
+) -> Certificate:
+    """The largest safe set found, with its law.
+
+    translations: coordinates that the motion does not depend on (positions of a free-floating body).
+    translation_limits: range of each one's reference; searched over `search.share` by default.
+
+    Raises:
+        SynthesisError: if no law of the scan gives a set.
+        ValueError: if the constraints do not contain the origin, or a translation changes the motion.
+    """
+    search = search or Search()
+    n, m = inclusion.action.shape
+    if not ((constraints.lower < inclusion.origin) & (inclusion.origin < constraints.upper)).all():
+        raise ValueError(f"the origin {inclusion.origin} must lie strictly inside {constraints}")
+    _check_translations(inclusion, constraints, translations)
+    gain, feedforward = np.zeros((m, n)), np.zeros(m)
+    limits = np.zeros(len(translations))
+    bases, sets, notes = [], [], []
+    for block in decouple(inclusion, constraints, list(translations)):
+        choices = limit_choices(block, translations, translation_limits, search)
+        law, limit = best_law(block, choices, search, progress)
+        base = invariant_set(block, law, limit, search, progress)
+        gain[np.ix_(block.actions, block.states)] = law.gain
+        feedforward[block.actions] = law.feedforward
+        for coordinate, value in zip(block.translated, limit, strict=True):
+            limits[list(translations).index(block.states[coordinate])] = value
+        projected = projection(block, base, limit, progress)
+        if len(translations):  # room for the proof that every state has a reference
+            projected = projected._replace(offsets=projected.offsets * (1 - 1e-8))
+        bases.append(embed(base, block.states, n))
+        sets.append(embed(projected, block.states, n))
+        notes.append(f"states {block.states}: {len(base.offsets)} base rows, {len(projected.offsets)} rows")
+    certificate = Certificate(
+        task=task,
+        fingerprint=fingerprint,
+        origin=inclusion.origin,
+        normals=np.concatenate([part.normals for part in sets]),
+        offsets=np.concatenate([part.offsets for part in sets]),
+        base_normals=np.concatenate([part.normals for part in bases]),
+        base_offsets=np.concatenate([part.offsets for part in bases]),
+        gain=gain,
+        feedforward=feedforward,
+        translations=np.eye(n)[:, list(translations)],
+        translation_limits=limits,
+        constraints=constraints,
+        disturbance=disturbance,
+        contraction=1.0,
+        volume=(0.0, 0.0, 0.0),
+        method=f"LQR scan, {search.candidates} candidates and {search.refinements} refinements per block, "
+        f"seed {search.seed}, row contraction "
+        f"{search.contraction}; " + "; ".join(notes),
+    )
+    reached = proof.invariance_bounds(certificate, inclusion) / certificate.offsets
+    return replace(
+        certificate,
+        contraction=float(reached.max()) + 1e-12,
+        volume=volume(certificate, search.samples, search.seed),
+    )
+
+
+def volume(certificate: Certificate, samples: int = 200_000, seed: int = 0) -> tuple[float, float, float]:
+    """Share of the constraint box inside the set: (value, low, high), Clopper-Pearson 95 % interval."""
+    rng = np.random.default_rng(seed)
+    hits = 0
+    for count in np.diff(np.linspace(0, samples, samples // 20_000 + 2).astype(int)):
+        points = rng.uniform(*certificate.constraints, (count, len(certificate.origin)))
+        hits += int(contains(certificate.polytope, points - certificate.origin).sum())
+    interval = binomtest(hits, samples).proportion_ci(0.95, method="exact")
+    return hits / samples, float(interval.low), float(interval.high)
+
+
+def _check_translations(inclusion: Inclusion, constraints: Box, translations: Sequence[int]) -> None:
+    n = len(inclusion.origin)
+    for coordinate in translations:
+        if not 0 <= coordinate < n:
+            raise ValueError(f"translation {coordinate} is not a state: choose from 0 to {n - 1}")
+        change = inclusion.state[:, coordinate] - np.eye(n)[coordinate]
+        if (np.abs(change) * constraints.radius[coordinate] > 1e-9 * constraints.radius).any():
+            raise ValueError(f"state {coordinate} is no translation: the motion depends on it")

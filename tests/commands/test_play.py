@@ -1,0 +1,305 @@
+"""Playing: the rollout, what is drawn of it, and bad input."""
+
+import jax
+import mujoco
+import numpy as np
+import pytest
+import tiny_cells
+from PIL import Image
+
+from safebench.commands import animate, offscreen, picture, player, scene
+from safebench.env import rollout
+from safebench.env.environment import Env
+from safebench.runs import presets
+from safebench.sets.polytope import Polytope, contains
+
+STEPS = 40
+
+
+def env_of(task, name):
+    _, module, config = presets.resolve(name)
+    return Env(task, module.make(config))
+
+
+@pytest.fixture(scope="module")
+def rollouts(task_of):
+    """Random actions on the pendulum from one start, without and with a safeguard."""
+    task = task_of("pendulum", "compiled")
+    act = rollout.random_actions(1, STEPS, jax.random.key(7))
+    found = {}
+    for name in ("none", "ray-mask"):
+        env = env_of(task, name)
+        found[name] = rollout.roll_out(env, act, rollout.begin(env, "boundary", jax.random.key(3)), STEPS)
+    return found
+
+
+def test_the_same_actions_are_proposed_and_only_the_guarded_rollout_is_safe(rollouts):
+    unguarded, guarded = rollouts["none"], rollouts["ray-mask"]
+    np.testing.assert_array_equal(unguarded.proposed, guarded.proposed)
+    np.testing.assert_array_equal(unguarded.states[0], guarded.states[0])
+    assert guarded.counters.violations == guarded.counters.departures == 0
+    assert guarded.counters.interventions == guarded.intervened.sum() > 0
+    assert unguarded.counters.departures > 0
+    assert unguarded.counters.interventions == 0
+    np.testing.assert_array_equal(unguarded.applied, unguarded.proposed)
+
+
+def test_a_rollout_is_the_tasks_own_dynamics(rollouts, task_of):
+    task, found = task_of("pendulum", "compiled"), rollouts["ray-mask"]
+    calm = np.asarray(
+        jax.vmap(lambda x, a: task.dynamics.step(x, a, np.zeros(1)))(found.states[:-1], found.applied)
+    )
+    reach = task.control_period * task.disturbance.radius[0] + 1e-12
+    assert (np.abs(calm - found.states[1:])[:, 1] <= reach).all()
+    assert found.times[-1] == pytest.approx(STEPS * task.control_period)
+    assert found.total_reward == pytest.approx(found.rewards.sum())
+
+
+def test_the_bands_are_where_the_sets_begin_and_end(rollouts, task_of):
+    task, found = task_of("pendulum", "compiled"), rollouts["ray-mask"]
+    rows = Polytope(task.safe_set.normals, task.safe_set.offsets)
+    for t in (0, 5, STEPS):
+        for i in range(2):
+            for bound, outwards in ((found.state_low[t, i], -1), (found.state_high[t, i], 1)):
+                x = found.states[t].copy()
+                x[i] = bound - 1e-6 * outwards
+                assert contains(rows, x)
+                x[i] = bound + 1e-6 * outwards
+                assert not contains(rows, x)
+    assert (found.action_low - 1e-9 <= found.applied).all()
+    assert (found.applied <= found.action_high + 1e-9).all()
+    # The unguarded actions are outside their band somewhere: the band says something.
+    unguarded = rollouts["none"]
+    assert not (
+        (unguarded.action_low <= unguarded.applied) & (unguarded.applied <= unguarded.action_high)
+    ).all()
+
+
+def test_slices_against_a_search_along_each_coordinate():
+    rng = np.random.default_rng(0)
+    normals, offsets = rng.normal(size=(30, 3)), rng.uniform(0.5, 1.0, 30)
+    points = rng.normal(scale=0.4, size=(20, 3))
+    low, high = rollout.slices(normals, offsets, points)
+    line = np.linspace(-8, 8, 16001)
+    empty = 0
+    for t, point in enumerate(points):
+        for i in range(3):
+            probes = np.repeat(point[None], len(line), axis=0)
+            probes[:, i] = line
+            inside = line[contains(Polytope(normals, offsets), probes)]
+            if len(inside):
+                assert low[t, i] == pytest.approx(inside.min(), abs=2e-3)
+                assert high[t, i] == pytest.approx(inside.max(), abs=2e-3)
+            else:
+                empty += 1
+                assert np.isnan(low[t, i]) or high[t, i] - low[t, i] < 2e-3
+    assert empty > 0
+
+
+@pytest.mark.parametrize("name", ["pendulum", "cartpole", "quadrotor", "energy"])
+def test_boundary_starts_are_inside_with_no_way_further(name, task_of):
+    task = task_of(name, "compiled")
+    rows = Polytope(task.safe_set.normals, task.safe_set.offsets)
+    inner = task.starts[0]
+    x = rollout.boundary_point(task, inner, jax.random.key(1))
+    assert contains(rows, x)
+    assert not contains(rows, inner + (1 + 1e-5) * (x - inner))
+
+
+@pytest.mark.parametrize("name", ["pendulum", "cartpole", "quadrotor"])
+def test_units_follow_from_the_joints(name, task_of):
+    expected = {
+        "pendulum": ("rad", "rad/s"),
+        "cartpole": ("m", "rad", "m/s", "rad/s"),
+        "quadrotor": ("m", "m", "rad", "m/s", "m/s", "rad/s"),
+    }
+    assert scene.units(task_of(name, "compiled")) == expected[name]
+    assert scene.units(task_of("energy")) == ("kWh", "°C", "°C")
+
+
+def test_outlines_follow_the_mechanism(task_of):
+    model = task_of("pendulum", "compiled").dynamics.model
+    for theta in (0.0, 0.7, -2.0):
+        view = picture.view_of(model, np.array([[theta]]))
+        tip = np.array([np.sin(theta), np.cos(theta)])
+        rod = max(
+            picture.outlines(model, np.array([theta]), view.axes), key=lambda found: np.ptp(found.points)
+        )
+        reach = np.linalg.norm(rod.points, axis=1).max()
+        assert reach == pytest.approx(1.04, abs=1e-3)  # the rod and its round end
+        far = rod.points[np.linalg.norm(rod.points, axis=1) > 0.97]
+        assert np.abs(far - tip).max() < 0.08
+        assert (view.low < rod.points.min(axis=0)).all()
+        assert (view.high > rod.points.max(axis=0)).all()
+
+
+SHAPES = """
+<mujoco>
+  <asset><mesh name="m" vertex="0 0 0  0.3 0 0  0 0.3 0  0 0 0.4"/></asset>
+  <worldbody>
+    <geom name="g" type="{kind}" {size} pos="0.1 -0.2 0.3" euler="20 -35 50"/>
+    <camera name="c" pos="0 -3 1" xyaxes="1 0.3 0 -0.1 0.3333333333333333 1"/>
+  </worldbody>
+</mujoco>
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "size"),
+    [
+        ("sphere", 'size="0.2"'),
+        ("capsule", 'size="0.1 0.3"'),
+        ("cylinder", 'size="0.1 0.3"'),
+        ("box", 'size="0.1 0.2 0.3"'),
+        ("ellipsoid", 'size="0.1 0.2 0.3"'),
+        ("mesh", 'mesh="m"'),
+    ],
+)
+def test_outlines_against_rays_along_the_view(kind, size):
+    """MuJoCo's own ray casting decides what is inside a silhouette."""
+    model = mujoco.MjModel.from_xml_string(SHAPES.format(kind=kind, size=size))
+    data = mujoco.MjData(model)
+    mujoco.mj_forward(model, data)
+    axes = data.cam_xmat[0].reshape(3, 3)[:, :2]
+    (outline,) = picture.outlines(model, np.zeros(0), axes)
+    edges = np.roll(outline.points, -1, axis=0) - outline.points
+    normals = np.stack([edges[:, 1], -edges[:, 0]], axis=1)  # counter-clockwise, hence outwards
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    away = np.cross(axes[:, 0], axes[:, 1])
+    rng = np.random.default_rng(0)
+    middle = outline.points.mean(axis=0)
+    hits = misses = 0
+    for _ in range(300):
+        point = middle + rng.uniform(-0.5, 0.5, 2)
+        distance = (normals * (point - outline.points)).sum(axis=1).max()
+        if abs(distance) < 0.01:  # polygons are not quite round
+            continue
+        found = np.zeros(1, np.int32)
+        start = axes @ point + 5 * away
+        hit = mujoco.mj_ray(model, data, start, -away, None, 1, -1, found) >= 0
+        assert hit == (distance < 0)
+        hits, misses = hits + hit, misses + (not hit)
+    assert hits > 10
+    assert misses > 10
+
+
+def test_frames_are_in_real_time_where_humans_can_follow():
+    assert animate.frame_indices(100, 0.05, 20) == list(range(101))
+    assert animate.frame_indices(240, 0.02, 25)[:3] == [0, 2, 4]
+    hours = animate.frame_indices(720, 3600.0, 20)
+    assert len(hours) <= 242
+    assert hours[-1] == 720
+
+
+def test_the_animation_shows_every_frame_with_its_state(rollouts, task_of, tmp_path):
+    task = task_of("pendulum", "compiled")
+    columns = [scene.Column(name, found, None) for name, found in rollouts.items()]
+    indices = list(range(0, STEPS + 1, 8))
+    view = picture.view_of(task.dynamics.model, rollouts["none"].states[:, :1])
+    path = tmp_path / "rollout.gif"
+    animate.save(task, columns, view, indices, 10, path)
+    with Image.open(path) as image:
+        assert image.n_frames == len(indices)
+        assert image.info["duration"] == 100
+    assert list(tmp_path.iterdir()) == [path]
+
+    figure, parts = scene.compose(task, columns, view, indices)
+    scene.show(parts, indices, len(indices) - 1)
+    texts = [text.get_text() for axes in figure.axes for text in axes.texts]
+    assert f"outside limits {rollouts['none'].counters.violations} " in texts[0]
+    assert texts[1].endswith(f"interventions {rollouts['ray-mask'].counters.interventions}")
+    labels = {axes.get_ylabel() for axes in figure.axes}
+    assert {"theta\n[rad]", "thetadot\n[rad/s]", "torque\n(scaled)"} <= labels
+
+
+def test_mujoco_pictures_agree_with_the_outlines(task_of):
+    """Where EGL or OSMesa works; elsewhere the answer is None (see the next test)."""
+    model = task_of("cartpole", "compiled").dynamics.model
+    positions = np.array([[0.0, 0.0], [1.0, 0.6]])
+    view = picture.view_of(model, positions, margin=0.3)
+    height = int(320 / view.aspect)
+    pictures = offscreen.render(model, positions, view, 320, height)
+    if pictures is None:
+        pytest.skip("no graphics back end")
+    assert pictures.shape == (2, height, 320, 3)
+    for image, q in zip(pictures, positions, strict=True):
+        pole = picture.outlines(model, q, view.axes)[-1].points.mean(axis=0)
+        column, row = (pole - view.low) / (view.high - view.low) * (320, height)
+        red, _, blue = image[height - 1 - round(row), round(column)].astype(int)
+        assert blue > red + 30  # the pole is blue
+
+
+def test_without_a_graphics_back_end_there_are_no_pictures(task_of, monkeypatch):
+    monkeypatch.setenv("MUJOCO_GL", "nonsense")
+    model = task_of("pendulum", "compiled").dynamics.model
+    view = picture.view_of(model, np.zeros((1, 1)))
+    assert offscreen.render(model, np.zeros((1, 1)), view, 64, 64) is None
+
+
+def test_play_from_the_command_line(tmp_path, safebench):
+    out = tmp_path / "new" / "rollout.gif"
+    code, output, error = safebench(
+        *"play -t pendulum -g none -g ray-mask --physics compiled --start boundary --steps 8".split(),
+        *("--draw", "matplotlib", "--out", str(out)),
+    )
+    assert code == 0, error
+    with Image.open(out) as image:
+        assert image.n_frames == 9
+    rows = {line.split()[0]: line.split()[1:] for line in output.splitlines() if line.strip()}
+    violations, departures = (int(rows["ray-mask"][i]) for i in (1, 2))
+    assert violations == departures == 0
+    assert int(rows["none"][2]) > 0
+
+
+def test_a_trained_policy_is_played(tmp_path, safebench):
+    code, _, error = safebench(
+        "run", *tiny_cells.ARGUMENTS, "-g", "ray-mask", "--checkpoint", "--out", str(tmp_path)
+    )
+    assert code == 0, error
+    found = tmp_path / "pendulum" / "ray-mask--shac.json"
+    folder = tmp_path / "pendulum" / "ray-mask--shac.checkpoint"
+    played = []
+    for source, seed in ((found, 0), (folder, 1)):
+        options = ["--seed", str(seed), "--steps", "10", "--no-animation"]
+        code, output, error = safebench("play", str(source), *options)
+        assert code == 0, error
+        assert f"shac, seed {seed} policy" in output
+        played += [line.split() for line in output.splitlines() if line.strip().startswith("ray-mask")]
+    assert len(played) == 2
+    assert played[0][1] != played[1][1]  # the seeds' returns
+    code, _, error = safebench("play", str(folder), "--seed", "2")
+    assert (code, "no seed 2" in error) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("-t pendulum -g none --out rollout.avi", "a .gif or an .mp4"),
+        ("-t pendulm -g none", "Did you mean 'pendulum'"),
+        ("-t pendulum -g non", "Did you mean 'none'"),
+        ("-t cartpole -g none --physics compiled --start reference --no-animation", "has no reference start"),
+        ("/nowhere/ray-mask--shac.json", "/nowhere"),
+        ("results/quick/pendulum/ray-mask--shac.json", "no checkpoint beside it"),
+        ("", "what to play"),
+        ("-t pendulum", "needs a safeguard"),
+        ("results/quick -t pendulum -g none", "either"),
+        ("results/quick", "is no checkpoint"),
+    ],
+)
+def test_bad_input_gives_one_clear_line_and_exit_code_2(arguments, message, safebench, monkeypatch, request):
+    monkeypatch.chdir(request.config.rootpath)
+    code, _, error = safebench("play", *arguments.split())
+    assert code == 2, error
+    assert message in error
+    assert "Traceback" not in error
+
+
+def test_mp4_without_ffmpeg_names_the_gif(monkeypatch, tmp_path):
+    monkeypatch.setattr(animate.FFMpegWriter, "isAvailable", lambda: False)
+    with pytest.raises(ValueError, match=r"needs ffmpeg.*choose a \.gif"):
+        animate.check_format(tmp_path / "rollout.mp4")
+
+
+def test_a_player_of_nothing_known_fails_early():
+    with pytest.raises(LookupError, match="Did you mean 'cartpole'"):
+        player.untrained("cartpol", ["none"], "zero", "compiled")

@@ -1,0 +1,23 @@
+"""Every result in results/ could be submitted: whole, consistent, and the standard one if it says so."""
+
+from pathlib import Path
+
+import pytest
+
+from safebench.record import files, submission
+from safebench.runs import reproduce
+
+RESULTS = Path(__file__).parents[2] / "results"
+COMMITTED = sorted(RESULTS.glob("*/*/*.json"))
+
+
+def test_there_are_committed_results():
+    assert {path.parts[-3] for path in COMMITTED} >= {"quick"}
+
+
+@pytest.mark.parametrize("path", COMMITTED, ids=lambda path: "/".join(path.parts[-3:]))
+def test_a_committed_result_can_be_submitted(path):
+    found = files.load(path)
+    assert submission.check(path, reproduce.standard_of if found.settings.standard else None) == []
+    assert found.provenance.dirty is False
+    assert found.learner == reproduce.standard_of(found).learner, "run again: the tuned settings have changed"

@@ -1,0 +1,417 @@
+"""Tampered files: each must be refused, with one clear line that says what is wrong."""
+
+import copy
+import dataclasses
+import json
+import re
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from synthetic_results import DIGEST, make
+
+from safebench.record import result, submission
+from safebench.record.strict_json import plain
+from safebench.record.submission import Standard
+
+
+def standard_of(cell: result.Result) -> Standard:
+    """The standard experiment of the synthetic cells."""
+    if cell.task.name != "pendulum":
+        raise LookupError(f"unknown task {cell.task.name!r}; known: pendulum")
+    honest = make(safeguard=cell.safeguard.name)
+    return Standard(
+        task=honest.task,
+        safeguard=honest.safeguard,
+        learner=honest.learner,
+        seeds=honest.seeds,
+        budget=honest.interactions,
+        episodes=64,
+        precision="float64",
+        physics="mjx",
+        certificates=frozenset({DIGEST}),
+    )
+
+
+def submit(tmp_path, data: dict, name: str = "pendulum/ray-mask--shac.json") -> list[str]:
+    path = tmp_path / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(data))
+    return submission.check(path, standard_of)
+
+
+@pytest.mark.parametrize("safeguard", ["ray-mask", "none"])
+def test_an_honest_file_passes(tmp_path, safeguard):
+    data = plain(make(safeguard=safeguard))
+    assert submit(tmp_path, data, f"pendulum/{safeguard}--shac.json") == []
+
+
+def test_a_seed_that_diverged_passes_when_it_is_named_and_not_certified(tmp_path):
+    cell = make(safeguard="none")
+    curve = dataclasses.replace(
+        cell.runs[2].curve,
+        return_mean=(*cell.runs[2].curve.return_mean[:-1], None),
+        training=dataclasses.replace(
+            cell.runs[2].curve.training, non_finite=(*[0] * 8, 5), correction=(*[0.0] * 8, None)
+        ),
+    )
+    runs = (*cell.runs[:2], result.make_run(2, curve), *cell.runs[3:])
+    named = dataclasses.replace(cell, runs=runs, non_finite_seeds=(2,))
+    assert submit(tmp_path, plain(named), "pendulum/none--shac.json") == []
+    hidden = dataclasses.replace(named, non_finite_seeds=())
+    assert any(
+        "non_finite_seeds" in line for line in submit(tmp_path, plain(hidden), "pendulum/none--shac.json")
+    )
+
+
+def edited_final_return(data):
+    data["runs"][1]["final"]["return_mean"] = -1.0
+
+
+def edited_last_point(data):
+    data["runs"][1]["curve"]["return_mean"][-1] = -1.0
+
+
+def edited_reference_return(data):
+    data["runs"][0]["final"]["reference_return"] = 0.0
+
+
+def faster_learning(data):
+    data["runs"][0]["final"]["interactions_to_95"] = 12_500
+
+
+def violation_in_a_certified_cell(data):
+    curve = data["runs"][0]["curve"]["training"]
+    curve["violations"][-1] = curve["departures"][-1] = 1
+    curve["worst_margin"][-1] = 0.1
+    data["runs"][0]["training"] |= {"violations": 1, "departures": 1, "worst_margin": 0.1}
+
+
+def infeasible_in_a_certified_cell(data):
+    data["runs"][0]["curve"]["evaluation"]["infeasible"][3] = 2
+    data["runs"][0]["evaluation"]["infeasible"] = 2
+
+
+def last_line_in_a_certified_cell(data):
+    data["runs"][0]["curve"]["training"]["last_line"][-1] = 7
+    data["runs"][0]["training"]["last_line"] = 7
+
+
+def total_that_hides_an_intervention(data):
+    data["runs"][0]["training"]["interventions"] -= 1
+
+
+def counter_that_decreases(data):
+    data["runs"][0]["curve"]["training"]["interventions"][2] = 90_000
+
+
+def more_events_than_steps(data):
+    data["runs"][0]["curve"]["evaluation"]["interventions"][0] = 10**7
+
+
+def no_interventions_but_a_correction(data):
+    for group in ("training", "evaluation"):
+        data["runs"][0]["curve"][group]["interventions"] = [0] * 9
+        data["runs"][0][group]["interventions"] = 0
+
+
+def unknown_certificate(data):
+    data["certificate"]["sha256"] = "cd" * 32
+
+
+def unverified_certificate(data):
+    data["certificate"]["verified"] = False
+
+
+def missing_certificate(data):
+    data["certificate"] = None
+
+
+def malformed_certificate(data):
+    data["certificate"]["sha256"] = "../../etc/passwd"
+
+
+def null_return(data):
+    data["runs"][0]["curve"]["return_mean"][-1] = None
+
+
+def nan_return(data):
+    data["runs"][0]["final"]["return_mean"] = float("nan")
+
+
+def infinite_return(data):
+    data["runs"][0]["curve"]["return_mean"][0] = float("inf")
+
+
+def doubled_seed(data):
+    data["runs"][1]["seed"] = 0
+
+
+def dropped_seed(data):
+    del data["runs"][3]
+
+
+def copied_seed(data):
+    data["runs"][4] = copy.deepcopy(data["runs"][0]) | {"seed": 4}
+
+
+def other_seeds(data):
+    for run in data["runs"]:
+        run["seed"] += 100
+
+
+def fewer_training_steps(data):
+    for run in data["runs"]:
+        run["curve"]["training"]["steps"] = [0] * 9
+
+
+def longer_budget(data):
+    data["interactions"] = 200_000
+
+
+def truncated_column(data):
+    data["runs"][0]["curve"]["return_mean"].pop()
+
+
+def truncated_counter_column(data):
+    data["runs"][0]["curve"]["training"]["violations"].pop()
+
+
+def points_out_of_order(data):
+    data["runs"][0]["curve"]["interactions"][1] = 0
+
+
+def fewer_evaluation_episodes(data):
+    data["evaluation"]["episodes"] = 1
+
+
+def shorter_evaluation(data):
+    data["evaluation"]["horizon"] = 10
+
+
+def changed_learner(data):
+    data["learner"]["config"]["gamma"] = 0.99
+
+
+def changed_safeguard(data):
+    data["safeguard"]["config"] = {}
+
+
+def uncertified_safeguard(data):
+    data["safeguard"]["certified"] = False
+
+
+def other_task_version(data):
+    data["task"]["version"] = 7
+
+
+def admitted_change(data):
+    data["settings"] = {"standard": False, "changed": ["learner.gamma"]}
+
+
+def hidden_change(data):
+    data["settings"]["changed"] = ["learner.gamma"]
+
+
+def half_precision(data):
+    data["precision"] = "float32"
+
+
+def other_physics(data):
+    data["physics"] = "compiled"
+
+
+def faster_than_its_time(data):
+    data["timing"]["seconds_per_1000_interactions"] /= 10
+
+
+def seconds_after_the_end(data):
+    data["runs"][0]["curve"]["seconds"][-1] = 1e6
+
+
+def from_the_future(data):
+    data["provenance"]["utc"] = "2999-01-01T00:00:00Z"
+
+
+def no_date(data):
+    data["provenance"]["utc"] = "2026-13-45T00:00:00Z"
+
+
+def path_in_the_task_name(data):
+    data["task"]["name"] = "../../../tmp/evil"
+
+
+def script_in_the_learner_name(data):
+    data["learner"]["name"] = "<script>alert(1)</script>"
+
+
+def newline_in_the_suite(data):
+    data["suite"] = "quick\n"
+
+
+def other_cell_than_its_path(data):
+    data["safeguard"] |= {"name": "boundary-projection", "module": "boundary-projection"}
+
+
+def unknown_task(data):
+    data["task"]["name"] = "pendulum-easy"
+
+
+def wrong_schema_version(data):
+    data["schema_version"] = 99
+
+
+def smuggled_field(data):
+    data["__reduce__"] = "os.system"
+
+
+def missing_field(data):
+    del data["runs"][0]["evaluation"]
+
+
+def negative_violations(data):
+    data["runs"][0]["training"]["violations"] = -1
+
+
+def text_for_a_number(data):
+    data["runs"][0]["final"]["return_mean"] = "-8.4"
+
+
+TAMPERINGS = {
+    edited_final_return: r"seed 1: final\.return_mean is -1\.0, but its curve gives",
+    edited_last_point: r"seed 1: final\.return_mean .* but its curve gives -1\.0",
+    edited_reference_return: r"seed 0: final\.reference_return",
+    faster_learning: r"seed 0: final\.interactions_to_95 is 12500",
+    violation_in_a_certified_cell: "seed 0: training: 1 violations in a certified cell",
+    infeasible_in_a_certified_cell: "seed 0: evaluation: 2 infeasible in a certified cell",
+    last_line_in_a_certified_cell: "seed 0: training: 7 last_line in a certified cell",
+    total_that_hides_an_intervention: r"seed 0: training\.interventions is 29999, but its curve gives 30000",
+    counter_that_decreases: r"curve\.training\.interventions decreases",
+    more_events_than_steps: "10000000 interventions in 15600 steps",
+    no_interventions_but_a_correction: "0 interventions, but a correction of",
+    unknown_certificate: r"certificate: cdcdcdcdcdcd\.\.\. is not known for pendulum",
+    unverified_certificate: "certificate: was not verified",
+    missing_certificate: "certificate: is missing",
+    malformed_certificate: r"certificate\.sha256: '\.\./\.\./etc/passwd' does not match",
+    null_return: r"seed 0: final\.return_mean",
+    nan_return: "NaN is not allowed",
+    infinite_return: "Infinity is not allowed",
+    doubled_seed: "seeds: a seed occurs twice",
+    dropped_seed: "seeds: 3 missing",
+    copied_seed: "seeds 0 and 4 have the same curve",
+    other_seeds: "seeds: 100, 101, 102, 103, 104 not part of the standard experiment",
+    fewer_training_steps: r"curve\.training\.steps differ from curve\.interactions",
+    longer_budget: "the curve ends at 100000 interactions, not at 200000",
+    truncated_column: r"curve columns differ in length \(return_mean has 8",
+    truncated_counter_column: r"curve columns differ in length \(training\.violations has 8",
+    points_out_of_order: r"curve\.interactions do not increase",
+    fewer_evaluation_episodes: r"evaluation\.episodes: 1 instead of 64",
+    shorter_evaluation: r"evaluation\.horizon: 10, but the task's is 240",
+    changed_learner: r"learner\.config: differs from the standard in gamma",
+    changed_safeguard: r"safeguard\.config: differs from the standard in gradient",
+    uncertified_safeguard: r"safeguard\.certified: False instead of True",
+    other_task_version: r"task\.version: 7 instead of 1",
+    admitted_change: r"not standard \(changed: learner\.gamma\)",
+    hidden_change: "standard must be true exactly when nothing is changed",
+    half_precision: "precision: float32 instead of float64",
+    other_physics: "physics: compiled instead of mjx",
+    faster_than_its_time: r"timing\.seconds_per_1000_interactions is",
+    seconds_after_the_end: r"curve\.seconds end after",
+    from_the_future: "lies in the future",
+    no_date: "is no date",
+    path_in_the_task_name: r"task\.name: '\.\./\.\./\.\./tmp/evil' does not match",
+    script_in_the_learner_name: r"learner\.name: '<script>alert\(1\)</script>' does not match",
+    newline_in_the_suite: r"suite: 'quick\\n' does not match",
+    other_cell_than_its_path: "which its path does not say",
+    unknown_task: "unknown task 'pendulum-easy'",
+    wrong_schema_version: "this version reads 1, not 99",
+    smuggled_field: "'__reduce__': is not a field",
+    missing_field: r"runs\[0\]\.evaluation: is missing",
+    negative_violations: r"runs\[0\]\.training\.violations: must be at least 0",
+    text_for_a_number: r"runs\[0\]\.final\.return_mean: must be a number, not a string",
+}
+
+
+@pytest.mark.parametrize("tamper", TAMPERINGS, ids=lambda tamper: tamper.__name__)
+def test_a_tampered_file_is_refused(tmp_path, tamper):
+    data = plain(make())
+    tamper(data)
+    problems = submit(tmp_path, data)
+    matching = [line for line in problems if re.search(TAMPERINGS[tamper], line)]
+    assert matching, problems
+    assert all("\n" not in line and len(line) < len(str(tmp_path)) + 300 for line in problems)
+
+
+def test_a_removed_violation_is_refused(tmp_path):
+    """An unguarded run that claims fewer violations than its margins show."""
+    data = plain(make(safeguard="none"))
+    for group in ("training", "evaluation"):
+        for name in ("violations", "departures"):
+            data["runs"][0]["curve"][group][name] = [0] * 9
+            data["runs"][0][group][name] = 0
+    problems = submit(tmp_path, data, "pendulum/none--shac.json")
+    assert any("0 violations, but a worst margin of 0.5" in line for line in problems)
+
+
+def test_more_violations_than_departures_are_refused(tmp_path):
+    data = plain(make(safeguard="none"))
+    data["runs"][0]["curve"]["training"]["departures"] = [0] * 9
+    data["runs"][0]["training"]["departures"] = 0
+    problems = submit(tmp_path, data, "pendulum/none--shac.json")
+    assert any("departures from the set inside" in line for line in problems)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b'{"schema_version": 1}', b"[" * 100_000])
+def test_what_is_no_result_is_refused(tmp_path, content):
+    path = tmp_path / "pendulum" / "ray-mask--shac.json"
+    path.parent.mkdir()
+    path.write_bytes(content)
+    assert len(submission.check(path, standard_of)) == 1
+
+
+def test_truncation_anywhere_is_refused(tmp_path):
+    text = json.dumps(plain(make(seeds=1, points=3)))
+    path = tmp_path / "pendulum" / "ray-mask--shac.json"
+    path.parent.mkdir()
+    for length in range(0, len(text), 97):
+        path.write_text(text[:length])
+        (problem,) = submission.check(path)
+        assert "truncated" in problem
+
+
+HONEST = plain(make(points=3))
+
+
+def _numbers(value, place=()):
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _numbers(item, (*place, key))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _numbers(item, (*place, index))
+    elif type(value) in (int, float):
+        yield place
+
+
+# Numbers that nothing else in the file determines: only a re-run can tell. Everything else is caught.
+FREE = {"seconds", "compile_seconds", "worst_margin", "correction"}
+
+
+@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_any_single_edited_number_is_refused(tmp_path, data):
+    place = data.draw(st.sampled_from(list(_numbers(HONEST))))
+    factor = data.draw(st.sampled_from([0, -1, 0.5, 2, 1000]))
+    edited = copy.deepcopy(HONEST)
+    target = edited
+    for key in place[:-1]:
+        target = target[key]
+    old = target[place[-1]]
+    target[place[-1]] = type(old)(old * factor)
+    problems = submit(tmp_path, edited)
+    inner_point = "curve" in place and place[-1] != 2
+    free = bool(FREE & set(place)) or (
+        inner_point and {"return_mean", "reference_return", "interventions"} & set(place)
+    )
+    if target[place[-1]] != old and not free:
+        assert problems, place

@@ -1,0 +1,273 @@
+"""The leaderboard: who is ranked, who is kept off, and a page that a stranger's file cannot break."""
+
+import base64
+import dataclasses
+import functools
+import http.server
+import json
+import re
+import shutil
+import subprocess
+import threading
+from pathlib import Path
+
+import jsonschema
+import pytest
+from synthetic_results import make
+
+from safebench.record import files, result, schema, submission
+from safebench.record.strict_json import build, plain
+from safebench.report import leaderboard, page
+from safebench.report.leaderboard import Leaderboard
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chromium-browser")
+EVIL = "</script><script>document.title='broken'</script><img src=x onerror=alert(1)>"
+
+
+def cells():
+    small = {"points": 4, "seeds": 3}
+    ours = [
+        make(safeguard="none", final=-9.0, **small),
+        make(safeguard="ray-mask", final=-8.4, **small),
+        make(safeguard="boundary-projection", final=-8.6, **small),
+        make(task="quadrotor", safeguard="ray-mask", final=-150.0, **small),
+        make(task="quadrotor", safeguard="ray-mask", learner="ppo", final=-390.0, **small),
+        make(safeguard="ray-mask-hyperbolic", settings=result.Settings(False, ("learner.gamma",)), **small),
+    ]
+    # A stranger's command line: text that must never become markup.
+    provenance = dataclasses.replace(ours[1].provenance, command=EVIL, device=EVIL[:190])
+    ours[1] = dataclasses.replace(ours[1], provenance=provenance)
+    return ours
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for cell in cells():
+        path = files.cell_path(tmp_path / cell.suite, cell.task.name, cell.safeguard.name, cell.learner.name)
+        files.write(cell, path)
+    leaderboard.write(tmp_path)
+    return tmp_path
+
+
+def test_ranks_count_certified_entries_of_a_task_by_return():
+    board = leaderboard.make(cells())
+    ranks = {(e.task, e.safeguard, e.learner): e.rank for e in board.entries}
+    assert ranks == {
+        ("pendulum", "ray-mask", "shac"): 1,
+        ("pendulum", "boundary-projection", "shac"): 2,
+        ("pendulum", "none", "shac"): None,
+        ("quadrotor", "ray-mask", "shac"): 1,
+        ("quadrotor", "ray-mask", "ppo"): 2,
+    }
+
+
+def test_what_is_not_standard_or_contradicts_itself_is_kept_off_with_a_note():
+    honest = make(safeguard="ray-mask", seeds=2)
+    run = honest.runs[0]
+    edited = dataclasses.replace(run, final=dataclasses.replace(run.final, return_mean=0.0))
+    cheat = dataclasses.replace(honest, runs=(edited, honest.runs[1]))
+    assert list(submission.consistency(cheat))
+    changed = make(safeguard="none", settings=result.Settings(False, ("learner.gamma",)))
+    board = leaderboard.make([cheat, changed])
+    assert board.entries == ()
+    assert any("learner.gamma" in line for line in board.left_out)
+    assert any("final.return_mean" in line for line in board.left_out)
+
+
+def test_the_larger_of_two_results_of_one_cell_is_shown():
+    board = leaderboard.make([make(seeds=2, suite="quick"), make(seeds=4, suite="paper")])
+    assert [(entry.seeds, entry.suite) for entry in board.entries] == [(4, "paper")]
+    assert board.left_out == ("pendulum/ray-mask--shac (quick): shown from suite paper",)
+
+
+def test_diverged_seeds_are_shown_and_rank_last():
+    cell = make(safeguard="ray-mask", seeds=3)
+    curves = [
+        dataclasses.replace(run.curve, return_mean=(*run.curve.return_mean[:-1], None)) for run in cell.runs
+    ]
+    runs = tuple(result.make_run(run.seed, curve) for run, curve in zip(cell.runs, curves, strict=True))
+    diverged = dataclasses.replace(cell, runs=runs, non_finite_seeds=(0, 1, 2))
+    board = leaderboard.make([diverged, make(safeguard="boundary-projection", seeds=3)])
+    assert [(entry.safeguard, entry.rank) for entry in board.entries] == [
+        ("boundary-projection", 1),
+        ("ray-mask", None),
+    ]
+    assert board.entries[1].return_iqm is None
+    assert board.entries[1].diverged_seeds == 3
+    assert "diverged" in leaderboard.markdown(board)
+
+
+def test_the_json_follows_its_schema(folder):
+    data = json.loads((folder / "leaderboard.json").read_text())
+    assert build(Leaderboard, data) == leaderboard.make(*files.load_folder(folder))
+    jsonschema.validate(data, schema.json_schema(Leaderboard))
+    data["entries"][0]["violations"] = "none"
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(data, schema.json_schema(Leaderboard))
+
+
+def test_markdown_escapes_what_a_file_says():
+    board = leaderboard.make([], ["a\nb | <img src=x onerror=alert(1)> `x`"])
+    line = leaderboard.markdown(board).splitlines()[-1]
+    assert line == r"- a b \| \<img src=x onerror=alert(1)\> \`x\`"
+
+
+def test_strings_of_a_file_cannot_leave_the_data(folder):
+    text = (folder / "leaderboard.html").read_text()
+    assert EVIL not in text
+    assert text.count("<script") == 2
+    assert text.count("</script>") == 2
+    data = re.search(r'id="data">(.*?)</script>', text, re.DOTALL)[1]
+    assert not set("<>&") & set(data)
+    assert any(entry["command"] == EVIL for entry in json.loads(data)["entries"])
+
+
+def test_the_page_loads_nothing():
+    text = page.page(plain(leaderboard.make([make(seeds=2)])))
+    assert "default-src 'none'" in text
+    for attribute in ("src=", "href=", "@import", "url("):
+        for place in re.finditer(re.escape(attribute), text):
+            assert text[place.end() : place.end() + 7].strip("\"'").startswith("data:")
+
+
+def test_an_empty_or_missing_folder_is_an_error(tmp_path):
+    with pytest.raises(ValueError, match="no results"):
+        leaderboard.write(tmp_path)
+    with pytest.raises(ValueError, match="no such folder"):
+        leaderboard.write(tmp_path / "absent")
+
+
+def test_the_readme_documents_every_field():
+    readme = Path(__file__).parents[2] / "results" / "README.md"
+    assert schema.field_table(Leaderboard) in readme.read_text()
+
+
+HARNESS = """<!doctype html><body><iframe id="page" width="WIDTH" height="800"></iframe><pre id="out"></pre>
+<script>
+const frame = document.getElementById("page");
+frame.onload = () => {
+  const page = frame.contentDocument;
+  const seen = {};
+  try { (STEPS)(page, frame.contentWindow, seen); } catch (error) { seen.error = String(error); }
+  document.getElementById("out").textContent = btoa(unescape(encodeURIComponent(JSON.stringify(seen))));
+};
+frame.src = "leaderboard.html";
+</script></body>"""
+
+STEPS = """(page, view, seen) => {
+  const column = (label) => [...page.querySelectorAll(`tr.row td[data-label="${label}"]`)]
+    .map((cell) => cell.textContent);
+  const change = (id, value) => {
+    const element = page.getElementById(id);
+    if (element.type === "checkbox") element.checked = value; else element.value = value;
+    element.dispatchEvent(new view.Event("change"));
+  };
+  const head = (name) => [...page.querySelectorAll("thead button")].find((b) => b.textContent === name);
+  seen.first = column("Safeguard");
+  seen.count = page.getElementById("count").textContent;
+  head("Return").click();
+  seen.best = column("Return").map((text) => text.split(" ")[0]);
+  seen.sorted = head("Return").parentElement.getAttribute("aria-sort");
+  head("Return").click();
+  seen.worst = column("Return").map((text) => text.split(" ")[0]);
+  seen.reversed = head("Return").parentElement.getAttribute("aria-sort");
+  head("Rank").click();
+  seen.ranks = column("Rank");
+  change("task", "quadrotor");
+  seen.quadrotor = column("Task");
+  change("learner", "ppo");
+  seen.ppo = column("Learner");
+  seen.filtered = page.getElementById("count").textContent;
+  change("task", ""); change("learner", ""); change("certified", true);
+  seen.certified = column("Safeguard").concat();
+  change("certified", false); change("task", "pendulum");
+  const opener = () => page.querySelector('[aria-label="Details of ray-mask, shac on pendulum"]');
+  seen.closed = opener().getAttribute("aria-expanded");
+  opener().click();
+  seen.open = opener().getAttribute("aria-expanded");
+  const details = page.getElementById(opener().getAttribute("aria-controls"));
+  seen.details = details.textContent;
+  seen.curve = details.querySelector("svg .curve").getAttribute("d");
+  seen.images = page.querySelectorAll("img").length;
+  seen.title = page.title;
+  seen.focus = page.activeElement === opener();
+  seen.overflow = page.documentElement.scrollWidth - page.documentElement.clientWidth;
+  seen.headVisible = page.querySelector("thead").getBoundingClientRect().width > 100;
+  seen.sortVisible = page.getElementById("sort").getBoundingClientRect().width > 0;
+  seen.leftOut = page.getElementById("left-out").textContent;
+  opener().click();
+  seen.closedAgain = page.querySelectorAll(".details").length;
+}"""
+
+
+def browse(folder, width: int) -> tuple[dict, str]:
+    """What a reader of the page sees after some clicks, and what the browser's console said."""
+    (folder / "harness.html").write_text(HARNESS.replace("WIDTH", str(width)).replace("STEPS", STEPS))
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(
+        ("127.0.0.1", 0), functools.partial(Handler, directory=str(folder))
+    )
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        done = subprocess.run(
+            [
+                *(CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr"),
+                *(f"--user-data-dir={folder / 'profile'}", "--virtual-time-budget=5000", "--dump-dom"),
+                f"http://127.0.0.1:{server.server_address[1]}/harness.html",
+            ],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+    finally:
+        server.shutdown()
+        server.server_close()
+    encoded = re.search(r'<pre id="out">(.*?)</pre>', done.stdout)[1]
+    said = "\n".join(line for line in done.stderr.splitlines() if "CONSOLE" in line and "favicon" not in line)
+    return json.loads(base64.b64decode(encoded)), said
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
+@pytest.mark.parametrize("width", [1200, 360])
+def test_in_a_browser(folder, width):
+    seen, console = browse(folder, width)
+    assert "error" not in seen, seen
+    assert console == ""
+    assert seen["count"] == "5 of 5 shown"
+    assert seen["first"] == ["ray-mask", "boundary-projection", "none", "ray-mask", "ray-mask"]
+    best = [float(text) for text in seen["best"]]
+    assert best == sorted(best, reverse=True)
+    assert seen["sorted"] == "descending"
+    assert [float(text) for text in seen["worst"]] == sorted(best)
+    assert seen["reversed"] == "ascending"
+    assert seen["ranks"] == ["1", "1", "2", "2", "\u2013"]
+    assert seen["quadrotor"] == ["quadrotor", "quadrotor"]
+    assert seen["ppo"] == ["ppo"]
+    assert seen["filtered"] == "1 of 5 shown"
+    assert len(seen["certified"]) == 4
+    assert "none" not in seen["certified"]
+    assert (seen["closed"], seen["open"], seen["closedAgain"]) == ("false", "true", 0)
+    assert EVIL in seen["details"]  # shown as text ...
+    assert seen["images"] == 0  # ... and nothing of it ran
+    assert seen["title"] == "safebench leaderboard"
+    assert seen["curve"].count("L") == 3
+    assert seen["focus"]
+    assert seen["overflow"] == 0
+    assert seen["headVisible"] == (width > 1000)
+    assert seen["sortVisible"] == (width < 1000)
+    assert "learner.gamma" in seen["leftOut"]
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
+def test_the_browser_test_can_fail(folder):
+    """A script that is not the page's own is stopped by its policy, and the console says so."""
+    path = folder / "leaderboard.html"
+    path.write_text(path.read_text().replace("</body>", "<script>document.title = 'taken'</script></body>"))
+    seen, console = browse(folder, 1200)
+    assert "Content Security Policy" in console
+    assert seen["title"] == "safebench leaderboard"

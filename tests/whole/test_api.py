@@ -1,0 +1,235 @@
+"""`import safebench`: what it offers from Python, and that its examples are true."""
+
+import ast
+import doctest
+import inspect
+import subprocess
+import sys
+import typing
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import safebench
+from safebench import registry
+from safebench.env.environment import Env
+from safebench.runs import presets, suites
+
+ROOT = Path(__file__).parents[2]
+OFFERED = {
+    *("configure", "make", "guard", "filter", "prove", "train", "load_results"),
+    *("list_tasks", "list_safeguards", "list_learners", "list_suites"),
+}
+
+
+def python(code, folder=ROOT):
+    """What a fresh process prints, and its errors."""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=folder, check=False
+    )
+    return done.stdout, done.stderr
+
+
+def test_what_is_offered():
+    assert set(safebench.__all__) == OFFERED
+    assert set(dir(safebench)) >= OFFERED
+    with pytest.raises(AttributeError, match="no attribute 'mak'"):
+        safebench.mak  # noqa: B018
+    with pytest.raises(TypeError, match="safeguard"):
+        safebench.make("pendulum")  # no silent "none"
+
+
+@pytest.mark.parametrize("name", sorted(OFFERED))
+def test_every_function_is_typed_and_explained_by_an_example_that_is_true(name, monkeypatch):
+    function = getattr(safebench, name)
+    hints = typing.get_type_hints(function)
+    assert set(hints) == {*inspect.signature(function).parameters, "return"}
+    (example,) = doctest.DocTestFinder(recurse=False).find(function, name, globs={})
+    assert example.examples
+    monkeypatch.chdir(ROOT)
+    said = []
+    runner = doctest.DocTestRunner()
+    runner.run(example, out=said.append)
+    assert runner.summarize(verbose=False).failed == 0, "".join(said)
+
+
+def test_a_wrong_example_is_found():
+    """The control of the test above."""
+    (example,) = doctest.DocTestFinder(recurse=False).find(safebench.list_suites, "wrong", globs={})
+    example.examples[-1].want = "False\n"
+    runner = doctest.DocTestRunner()
+    runner.run(example, out=lambda text: None)
+    assert runner.summarize(verbose=False).failed == 1
+
+
+def test_importing_and_listing_load_no_jax():
+    code = (
+        "import sys, safebench; safebench.list_tasks(), safebench.list_safeguards(), safebench.load_results,"
+        "safebench.list_learners(), safebench.list_suites(); print('jax' in sys.modules)"
+    )
+    assert python(code) == ("False\n", "")
+    assert python(code.replace("print", "safebench.make; print")) == ("True\n", "")  # the control
+
+
+def test_lists_are_what_the_registry_holds():
+    assert safebench.list_tasks() == registry.names("task")
+    assert safebench.list_safeguards() == presets.names()
+    assert safebench.list_learners() == registry.names("learner")
+    assert safebench.list_suites() == list(suites.SUITES)
+
+
+SHOW = "print(env.reset(jax.random.key(0)).obs.dtype)"
+MAKE = "safebench.make('pendulum', 'none', physics='compiled')"
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        (
+            f"env = {MAKE}; print(jnp.zeros(1).dtype, env.reset(jax.random.key(0)).obs.dtype)",
+            "float64 float64",
+        ),
+        (
+            f"safebench.configure('float32'); env = {MAKE}; print(env.reset(jax.random.key(0)).obs.dtype)",
+            "float32",
+        ),
+        ("safebench.filter('pendulum', 'none'); print(jnp.zeros(1).dtype)", "float64"),
+        ("safebench.prove('pendulum'); print(jnp.zeros(1).dtype)", "float64"),
+        ("safebench.configure(); print(jax.config.jax_default_matmul_precision)", "highest"),
+        (f"jax.config.update('jax_enable_x64', True); x = jnp.zeros(1); {MAKE}; print(x.dtype)", "float64"),
+        # Arrays without a precision are in nobody's way.
+        (f"x = jnp.arange(3); key = jax.random.key(0); {MAKE}; print(jnp.zeros(1).dtype)", "float64"),
+        # A user's own compilation cache stays.
+        (
+            f"jax.config.update('jax_compilation_cache_dir', 'mine'); {MAKE};"
+            "print(jax.config.jax_compilation_cache_dir)",
+            "mine",
+        ),
+    ],
+)
+def test_python_users_get_float64_unless_they_ask_otherwise(code, said):
+    assert python(f"import safebench, jax, jax.numpy as jnp\n{code}") == (f"{said}\n", "")
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        f"x = jnp.zeros(3); {MAKE}",
+        "x = jnp.zeros(3); safebench.filter('pendulum', 'none')",
+        "x = jnp.zeros(3); safebench.configure()",
+        f"{MAKE}; x = jnp.zeros(3); safebench.configure('float32')",
+        f"{MAKE}; jax.config.update('jax_enable_x64', False); y = jnp.zeros(3); {MAKE}",
+    ],
+)
+def test_a_precision_that_comes_too_late_is_one_clear_line(code):
+    out, error = python(f"import safebench, jax, jax.numpy as jnp\n{code}")
+    last = error.strip().splitlines()[-1]
+    assert last.startswith("ValueError: cannot change to float")
+    assert "are alive" in last
+    assert "safebench.configure(precision=" in last
+    assert out == ""
+
+
+def test_a_bad_precision_is_refused():
+    with pytest.raises(ValueError, match="'float64' or 'float32', not 'float16'"):
+        safebench.configure("float16")
+
+
+def test_make_and_guard_agree():
+    """A name, and the same safeguard made by hand: one environment, its regularisation included."""
+    named = safebench.make("quadrotor", "ray-mask+regularised", physics="compiled")
+    made = safebench.guard("ray-mask", regularisation=0.1)
+    ours = safebench.make(named.task, made)
+    assert isinstance(ours, Env)
+    assert named.regularisation == ours.regularisation == 0.1
+    assert safebench.make(named.task, safebench.guard("ray-mask")).regularisation == 0.0
+    state = named.reset(jax.random.key(1))
+    action = jnp.array([1.0, -1.0])
+    np.testing.assert_array_equal(
+        jax.jit(named.step)(state, action).obs, jax.jit(ours.step)(state, action).obs
+    )
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: safebench.make("pendulm", "none"), "Did you mean 'pendulum'"),
+        (lambda: safebench.make("pendulum", "raymask"), "Did you mean 'ray-mask'"),
+        (lambda: safebench.guard("ray-mask", center="zonotopic"), "Did you mean 'centre'"),
+        (lambda: safebench.guard("ray-mask", centre="middle"), "not 'middle'"),
+        (lambda: safebench.prove("nothing"), "unknown task"),
+        (lambda: safebench.train("pendulum", "none", "shak"), "Did you mean 'shac'"),
+        (lambda: safebench.train("pendulum", "none", "shac", seeds=0), "at least 1, not 0"),
+        (lambda: safebench.train("pendulum", "none", "shac", seeds=()), "at least one seed"),
+        (lambda: safebench.train("pendulum", "none", "shac", window=8), "learner_FIELD"),
+        (lambda: safebench.train("pendulum", "none", "shac", learner_windov=8), "Did you mean 'window'"),
+        (lambda: safebench.train("pendulum", "none", "shac", learner_window="x"), "wants a int"),
+        (lambda: safebench.train("pendulum", "none", "shac", evaluation_horizon=999), "between 1 and .* 240"),
+        (lambda: safebench.train("pendulum", "none", "shac", evaluation_starts=0), "at least 1, not 0"),
+    ],
+)
+def test_bad_input_is_one_clear_line(call, message):
+    with pytest.raises((ValueError, LookupError), match=message) as caught:
+        call()
+    assert "\n" not in str(caught.value)
+
+
+def test_training_from_python_is_the_command_line_s(tmp_path, safebench_command, capsys):
+    """The same bits from both; progress on standard error; the result says what was changed."""
+    changes = {"environments": 2, "window": 4, "policy_hidden": (8,), "value_hidden": (8,), "value_fits": 1}
+    ours = safebench.train(
+        *("pendulum", "ray-mask", "shac"),
+        seeds=(0, 1),
+        interactions=16,
+        physics="compiled",
+        **{f"learner_{name}": value for name, value in changes.items()},
+        evaluation_points=2,
+        evaluation_starts=2,
+        evaluation_horizon=4,
+    )
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "pendulum/ray-mask--shac: compiling" in captured.err
+    words = ["run", "-t", "pendulum", "-g", "ray-mask", "-l", "shac", "--seeds", "2", "-n", "16"]
+    words += ["--physics", "compiled", "--out", str(tmp_path)]
+    for name, value in changes.items():
+        words += ["--set", f"learner.{name}={value}"]
+    words += ["--set", "evaluation.points=2", "--set", "evaluation.starts=2", "--set", "evaluation.horizon=4"]
+    assert safebench_command(*words)[0] == 0
+    frame = safebench.load_results(tmp_path)
+    assert list(frame["interactions"]) == [8, 16, 8, 16]
+    assert list(frame["return_mean"]) == [value for run in ours.runs for value in run.curve.return_mean]
+    assert not ours.settings.standard
+    assert {"evaluations", "evaluation_starts", "evaluation_horizon", "learner.window"} <= set(
+        ours.settings.changed
+    )
+
+
+def test_the_type_checker_sees_what_is_found_at_run_time():
+    """The imports for type checkers name the homes that `__getattr__` looks in."""
+    tree = ast.parse((ROOT / "safebench" / "__init__.py").read_text())
+    typed = {
+        alias.name: node.module
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module.startswith("safebench.")
+        for alias in node.names
+    }
+    assert typed == safebench._HOMES
+
+
+def test_what_the_readme_shows_runs(monkeypatch):
+    """Every line but the long training, whose arguments are checked."""
+    monkeypatch.chdir(ROOT)
+    section = (ROOT / "README.md").read_text().split("## From Python\n")[1].split("\n## ")[0]
+    lines = [line[4:] for line in section.splitlines() if line.startswith("    ")]
+    (training,) = [line for line in lines if "safebench.train(" in line]
+    call = ast.parse(training).body[0].value
+    keywords = {keyword.arg: keyword.value for keyword in call.keywords}
+    assert inspect.signature(safebench.train).bind(*call.args, **keywords)
+    shown = {}
+    exec("\n".join(line for line in lines if line != training), shown)
+    assert int(shown["state"].metrics["violations"]) == 0
+    assert len(shown["frame"].groupby(["safeguard", "seed"])) == 3 * 5

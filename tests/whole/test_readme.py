@@ -1,0 +1,124 @@
+"""What the README claims is what the committed files hold."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from safebench import registry
+from safebench.record import files
+from safebench.report import comparisons, paper, summary, tables
+from safebench.report.table import markdown
+from safebench.sets import certificate
+
+ROOT = Path(__file__).parents[2]
+RESULTS = ROOT / "results"
+README = (ROOT / "README.md").read_text()
+
+
+def test_the_results_table_is_that_of_the_committed_files():
+    found, problems = files.load_folder(RESULTS / "quick")
+    assert not problems
+    begin, end = "<!-- results/quick: begin -->\n", "<!-- results/quick: end -->"
+    assert README.split(begin)[1].split(end)[0] == summary.markdown(found)
+
+
+def test_the_committed_quick_results_are_standard_and_keep_their_promise():
+    found, _ = files.load_folder(RESULTS / "quick")
+    by_name = {cell.safeguard.name: cell for cell in found}
+    assert set(by_name) == {"none", "boundary-projection", "ray-mask"}
+    for name, cell in by_name.items():
+        assert cell.settings.standard
+        counted = cell.counted
+        if name == "none":
+            assert counted.violations > 0
+        else:
+            assert cell.certified
+            assert not cell.broken_promise
+            assert summary.row(cell).reference.value >= -8.5
+
+
+def test_the_table_of_the_analytic_suite_is_that_of_the_committed_files():
+    found, problems = files.load_folder(RESULTS / "analytic")
+    assert not problems
+    begin, end = "<!-- results/analytic: begin -->\n", "<!-- results/analytic: end -->"
+    shown = README.split(begin)[1].split(end)[0]
+    for builder in (tables.unguarded, tables.guarded):
+        body = markdown(builder(found, paper.load())).split("\n\n")[1]
+        assert body.strip() in shown
+    rows = [line for line in shown.splitlines() if line.startswith(("| pendulum", "| quadrotor", "| energy"))]
+    assert len(rows) == len(found)
+    for cell in found:
+        assert len(cell.runs) == 10
+        assert cell.settings.changed == (() if cell.physics == "plain" else ("physics",))
+        assert cell.certified == (cell.safeguard.name != "none")
+        assert not cell.broken_promise
+
+
+def test_the_contest_of_learners_is_that_of_the_committed_files():
+    found = [cell for suite in ("analytic", "paper") for cell in files.load_folder(RESULTS / suite)[0]]
+    begin, end = "<!-- results/paper: begin -->\n", "<!-- results/paper: end -->"
+    body = markdown(comparisons.contest(found, paper.load())).split("\n\n")[1]
+    assert body.strip() == README.split(begin)[1].split(end)[0].strip()
+    for cell in found:
+        assert len(cell.runs) == 10
+        assert not cell.broken_promise
+
+
+@pytest.mark.parametrize("name", registry.names("task"))
+def test_the_share_of_each_safe_set_is_the_certificates(name, task_of):
+    (share,) = re.findall(rf"^\| {name} \| [^|]* \| ([0-9.]+) %", README, flags=re.M)
+    assert float(share) == pytest.approx(100 * task_of(name).certificate.volume[0], abs=0.06)
+
+
+def test_links_lead_somewhere():
+    for target in re.findall(r"\]\(([^)#]+)\)", README):
+        if not target.startswith("http"):
+            assert (ROOT / target).exists(), target
+
+
+def test_the_recorded_attack_is_what_the_readme_says(task_of):
+    record = json.loads((ROOT / "docs" / "records" / "attack.json").read_text())
+    assert record["guarded_steps"] >= 1e7
+    assert f"{record['guarded_steps'] / 1e6:.1f} million guarded steps" in README
+    known = {certificate.digest(task_of(name).certificate) for name in registry.names("task")}
+    for attack in record["records"]:
+        counterexamples = attack["outside"] + attack["infeasible"] + attack["last_line"]
+        assert (counterexamples > 0) == attack["control"]
+        if attack["control"]:
+            assert attack["first"] <= 4096
+        else:
+            assert attack["certificate"] in known, "attack again: the certificate has changed"
+
+
+def test_the_recorded_speeds_are_what_the_readme_says():
+    records = ROOT / "docs" / "records"
+    physics = json.loads((records / "bench-physics.json").read_text())["physics"]
+    for ratio in (row for row in physics if "gradient_ms" not in row):
+        bar, compile_bar = (5, 1) if ratio["system"] == "chain" else (50, 5)
+        assert ratio["gradient"] >= bar, ratio
+        assert ratio["gradient_compile"] >= compile_bar, ratio
+        digits = 1 if ratio["gradient"] < 10 else 0
+        assert re.search(rf"\b{ratio['gradient']:.{digits}f}\s+times", README), ratio
+    rows = json.loads((records / "bench-safeguards.json").read_text())["safeguards"]
+    faster = []
+    for row in (row for row in rows if row["batch"] == 512):
+        searched = row["safeguard"].endswith(("orthogonal", "zonotopic", "chebyshev"))
+        if not searched and row["task"] in ("pendulum", "quadrotor"):
+            said = {"pendulum": 0.5, "quadrotor": 5}[row["task"]]
+            assert row["forward_backward_us"] <= said + 0.005, row
+        faster += [row["faster"]] if row["faster"] else []
+    assert min(faster) > 200
+    assert f" {min(faster):.0f}"[:-1] + "0 to " in README
+
+
+def test_the_recorded_latency_of_the_filter_is_what_the_readme_says():
+    rows = json.loads((ROOT / "docs" / "records" / "bench-filter.json").read_text())["filter"]
+    median = {row["task"]: row["median_us"] for row in rows if _plain_ray_mask(row)}
+    said = "{pendulum:.0f} microseconds on the pendulum and {quadrotor:.0f} on the quadrotor"
+    assert said.format_map(median) in " ".join(README.split())
+
+
+def _plain_ray_mask(row):
+    return row["safeguard"] == "ray-mask" and row["arguments"] == "numpy"
