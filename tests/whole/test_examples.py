@@ -25,12 +25,9 @@ def test_a_filter_keeps_c_mujoco_safe(violations, safeguard):
 
 
 def test_without_a_safeguard_the_limits_are_left(violations):
-    left = violations("none")
-    assert left > 500
-    assert (
-        f"0 of 1000 steps leave the limits, without it {left}"
-        in (EXAMPLES.parents[1] / "README.md").read_text()
-    )
+    assert violations("none") > 900
+    readme = " ".join((EXAMPLES.parents[1] / "README.md").read_text().split())
+    assert "0 of 1000 steps leave the limits, without it more than 900" in readme
 
 
 def test_the_example_runs_as_it_says():
