@@ -47,8 +47,12 @@ def policies_of(folder, cell=CELL):
 def test_restored_policies_reach_the_returns_of_the_result(saved):
     folder, found = saved
     prepared = prepare(checkpoint.cell_of(checkpoint.load(folder)))
-    again = jax.jit(jax.vmap(lambda p: evaluate(prepared.env, lambda o: prepared.learner.act(p, o)).returns))
-    returns = again(policies_of(folder)).mean(axis=1)
+
+    def again(policy):
+        protocol = {"starts": CELL.evaluation_starts, "horizon": CELL.evaluation_horizon}
+        return evaluate(prepared.env, lambda seen: prepared.learner.act(policy, seen), **protocol).returns
+
+    returns = jax.jit(jax.vmap(again))(policies_of(folder)).mean(axis=1)
     expected = [one.final.return_mean for one in found.runs]
     np.testing.assert_allclose(returns, expected, rtol=1e-5)
     assert abs(expected[0] - expected[1]) > 1e-3 * abs(expected[0])  # the seeds could be told apart
