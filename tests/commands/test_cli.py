@@ -7,6 +7,7 @@ import sys
 
 import pytest
 import typer
+from tiny_cells import ARGUMENTS
 
 from safebench import cli
 from safebench.commands import schema
@@ -65,3 +66,58 @@ def test_importing_commands_asks_nothing_of_a_device():
     code = "".join(f"import safebench.commands.{name}\n" for name in names)
     code += "from jax._src import xla_bridge\nassert not xla_bridge._backends"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("run", "-t", "pendulm", "-g", "none", "-l", "shac"), "Did you mean 'pendulum'"),
+        (("run", "-t", "pendulum", "-g", "raymask", "-l", "shac"), "Did you mean 'ray-mask'"),
+        (("run", "-t", "pendulum", "-g", "none", "-l", "shak"), "Did you mean 'shac'"),
+        (("run", "--suite", "quik"), "Did you mean 'quick'"),
+        (("run", "--suite", "paper", "-t", "cartpole"), "suite 'paper': unknown task 'cartpole'"),
+        (("run", "--suite", "quick", "-l", "ppo"), "Known: shac"),
+        (("run", "-t", "pendulum", "-g", "none", "-l", "shac", "-n", "-5"), "not -5"),
+        (("run", "-t", "pendulum", "-g", "none", "-l", "shac", "-n", "5"), "less than one update"),
+        (("run", "-t", "pendulum", "-g", "none", "-l", "shac", "--seeds", "0"), "not 0"),
+        (("run", "-t", "pendulum", "-g", "none", "-l", "shac", "--set", "learner.discont=1"), "'discount'"),
+        (("run", "-t", "pendulum", "-g", "none", "-l", "shac", "--out", "/proc/nowhere"), "/proc/nowhere"),
+        (("run", "-t", "./absent.py", "-g", "none", "-l", "shac"), "absent.py"),
+        (("run",), "--suite"),
+        (("report", "/nowhere"), "/nowhere"),
+        (("certify", "pendulm"), "Did you mean 'pendulum'"),
+    ],
+)
+def test_bad_input_gives_one_clear_line_and_exit_code_2(arguments, message, safebench):
+    code, _, error = safebench(*arguments)
+    assert code == 2, error
+    assert message in error
+    assert "Traceback" not in error
+
+
+def test_bad_input_from_a_real_shell():
+    command = [sys.executable, "-m", "safebench", "run", "-t", "pendulm", "-g", "none", "-l", "shac"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "Did you mean 'pendulum'" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--workers", "0"], "not 0"),
+        (["--on", "mars"], "'mars'"),
+        (["--track", "mlflow"], "known: tensorboard, wandb"),
+    ],
+)
+def test_bad_places_and_trackers_are_one_clear_line(arguments, message, tmp_path, monkeypatch, capsys):
+    command = ["safebench", "run", "-g", "none", *ARGUMENTS, "--out", str(tmp_path), *arguments]
+    monkeypatch.setattr(sys, "argv", command)
+    with pytest.raises(SystemExit) as stopped:
+        cli.main()
+    assert stopped.value.code == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+    assert not list(tmp_path.iterdir())

@@ -2,16 +2,13 @@
 
 import dataclasses
 import json
-import subprocess
-import sys
 
-import numpy as np
 import pytest
 from rich.console import Console
 from tiny_cells import tiny
 
 from safebench.record import files, submission
-from safebench.runs import here, presets, reproduce, runner, settings, suites
+from safebench.runs import here, reproduce, runner
 from safebench.runs.paths import path_of
 from safebench.runs.train import prepare, run
 
@@ -133,106 +130,6 @@ def test_a_certificate_that_does_not_prove_its_set_stops_the_run(monkeypatch):
     monkeypatch.setattr(running, "prepare", lambda cell: broken)
     with pytest.raises(ValueError, match="does not prove its set"):
         run(tiny())
-
-
-@pytest.mark.parametrize("name", presets.names())
-def test_every_preset_resolves(name):
-    _, module, config = presets.resolve(name)
-    assert callable(module.make(config))
-
-
-def test_part_of_a_suite_is_those_of_its_cells_that_were_named():
-    chosen = suites.part("paper", ["energy", "pendulum"], ["none"], ["ppo", "shac"])
-    assert [cell.title for cell in chosen] == [
-        "pendulum/none--shac",
-        "pendulum/none--ppo",
-        "energy/none--shac",
-        "energy/none--ppo",
-    ]
-    assert set(chosen) < set(suites.cells("paper"))
-    assert suites.part("quick", None, None, []) == suites.cells("quick")
-
-
-@pytest.mark.parametrize("suite", suites.SUITES)
-def test_every_suite_names_what_exists(suite):
-    cells = suites.cells(suite)
-    assert len({cell.title for cell in cells}) == len(cells) > 0
-    for cell in cells:
-        assert cell.safeguard in presets.names()
-        assert len(set(cell.seeds)) == len(cell.seeds)
-
-
-def test_settings_keep_their_types():
-    from safebench.baselines.shac import Config
-
-    changed = settings.with_options(Config(), {"discount": "1", "value_hidden": "[8, 8]"}, "learner")
-    assert changed.discount == 1.0
-    assert changed.value_hidden == (8, 8)
-    for name, value in (("window", "2.5"), ("normalise", "1"), ("value_hidden", "(8, 'x')"), ("window", "x")):
-        with pytest.raises(ValueError, match=name):
-            settings.with_options(Config(), {name: value}, "learner")
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (("run", "-t", "pendulm", "-g", "none", "-l", "shac"), "Did you mean 'pendulum'"),
-        (("run", "-t", "pendulum", "-g", "raymask", "-l", "shac"), "Did you mean 'ray-mask'"),
-        (("run", "-t", "pendulum", "-g", "none", "-l", "shak"), "Did you mean 'shac'"),
-        (("run", "--suite", "quik"), "Did you mean 'quick'"),
-        (("run", "--suite", "paper", "-t", "cartpole"), "suite 'paper': unknown task 'cartpole'"),
-        (("run", "--suite", "quick", "-l", "ppo"), "Known: shac"),
-        (("run", "-t", "pendulum", "-g", "none", "-l", "shac", "-n", "-5"), "not -5"),
-        (("run", "-t", "pendulum", "-g", "none", "-l", "shac", "-n", "5"), "less than one update"),
-        (("run", "-t", "pendulum", "-g", "none", "-l", "shac", "--seeds", "0"), "not 0"),
-        (("run", "-t", "pendulum", "-g", "none", "-l", "shac", "--set", "learner.discont=1"), "'discount'"),
-        (("run", "-t", "pendulum", "-g", "none", "-l", "shac", "--out", "/proc/nowhere"), "/proc/nowhere"),
-        (("run", "-t", "./absent.py", "-g", "none", "-l", "shac"), "absent.py"),
-        (("run",), "--suite"),
-        (("report", "/nowhere"), "/nowhere"),
-        (("certify", "pendulm"), "Did you mean 'pendulum'"),
-    ],
-)
-def test_bad_input_gives_one_clear_line_and_exit_code_2(arguments, message, safebench):
-    code, _, error = safebench(*arguments)
-    assert code == 2, error
-    assert message in error
-    assert "Traceback" not in error
-
-
-def test_bad_input_from_a_real_shell():
-    command = [sys.executable, "-m", "safebench", "run", "-t", "pendulm", "-g", "none", "-l", "shac"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert done.stderr.count("\n") == 1
-    assert "Did you mean 'pendulum'" in done.stderr
-
-
-def test_certify_proves_the_pendulum_and_refuses_a_corrupted_file(tmp_path, task_of, safebench):
-    from safebench.sets import certificate
-
-    assert safebench("certify", "pendulum")[0] == 0
-    proven = task_of("pendulum").certificate
-    certificate.save(dataclasses.replace(proven, offsets=1.02 * proven.offsets), tmp_path / "wrong.npz")
-    good = tmp_path / "good.npz"
-    certificate.save(proven, good)
-    whole = good.read_bytes()
-    (tmp_path / "damaged.npz").write_bytes(whole[: len(whole) // 2])
-    for name in ("wrong", "damaged"):
-        code, output, _ = safebench("certify", "pendulum", "--certificate", str(tmp_path / f"{name}.npz"))
-        assert code == 1, output
-        assert "NOT PROVEN" in output
-    assert safebench("certify", "pendulum", "--certificate", str(good))[0] == 0
-
-
-def test_a_file_is_a_task_too(tmp_path, task_of):
-    from importlib import resources
-
-    source = (resources.files("safebench.tasks") / "pendulum.py").read_text()
-    (tmp_path / "my_pendulum.py").write_text(source)
-    cell = dataclasses.replace(tiny(), task=str(tmp_path / "my_pendulum.py"))
-    assert path_of(cell, tmp_path).parent.name == "my-pendulum"
-    np.testing.assert_array_equal(prepare(cell).task.constraints.upper, task_of("pendulum").constraints.upper)
 
 
 def test_results_are_plain_json(folder, cells):
