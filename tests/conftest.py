@@ -6,9 +6,9 @@ import sys
 import pytest
 
 from safebench import cli, registry
-from safebench.runs.precision import configure
+from safebench.runs.precision import start
 
-configure()
+start()
 
 
 @functools.cache

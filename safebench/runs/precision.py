@@ -17,8 +17,8 @@ OTHER: dict[Precision, tuple] = {
 _asked: list[Precision] = []
 
 
-def configure(precision: Precision = "float64", *, cache: bool = True) -> None:
-    """Set jax up for safebench: the precision of physics and safety, exact matrix products, a cache.
+def configure(precision: Precision = "float64", *, cache: bool = False) -> None:
+    """Set jax up for safebench: the precision of physics and safety, and exact matrix products.
 
     Call it before the first array is made. Without it, `make`, `filter`, `prove` and `train` choose float64.
 
@@ -28,8 +28,10 @@ def configure(precision: Precision = "float64", *, cache: bool = True) -> None:
     >>> jnp.zeros(3).dtype
     dtype('float64')
 
-    cache: keep compiled programs in `$SAFEBENCH_CACHE`, or `~/.cache/safebench`, unless jax has a compilation
-    cache already; it turns the seconds that a differentiated MJX program takes to compile into a file read.
+    cache: also keep compiled programs in `$SAFEBENCH_CACHE`, or `~/.cache/safebench`, as the command line
+        does, unless jax has a compilation cache already. The seconds that a differentiated MJX program takes
+        to compile become a file read; XLA remarks on every one on standard error, unless the environment had
+        TF_CPP_MIN_LOG_LEVEL=3 before jax was imported.
 
     Raises:
         ValueError: if `precision` is neither "float64" nor "float32", or arrays of the other one are alive.
@@ -47,7 +49,7 @@ def configure(precision: Precision = "float64", *, cache: bool = True) -> None:
 
 
 def start(precision: Precision = "float64", cache: bool = True) -> None:
-    """`configure` as the first thing that a process does: nothing is asked of a device.
+    """`configure` as the first thing that a process of our own does: nothing is asked of a device.
 
     Raises:
         ValueError: if `precision` is neither "float64" nor "float32".

@@ -20,7 +20,8 @@ from safebench.env.evaluate import evaluate
 from safebench.record import files
 from safebench.runs import checkpoint, devices, runner
 from safebench.runs.paths import path_of
-from safebench.runs.train import prepare, run
+from safebench.runs.prepare import prepare
+from safebench.runs.train import run
 
 CELL = dataclasses.replace(tiny(), seeds=(3, 5))
 
@@ -178,9 +179,9 @@ def test_seeds_share_devices_evenly(seeds, present, expected, monkeypatch):
 PROGRAM = textwrap.dedent(
     """
     import json
-    from safebench.runs.precision import configure
+    from safebench.runs.precision import start
 
-    configure()
+    start()
     import jax
     from safebench.runs import devices
     from safebench.runs.train import run

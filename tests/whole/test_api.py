@@ -102,11 +102,17 @@ MAKE = "safebench.make('pendulum', 'none', physics='compiled')"
         (f"jax.config.update('jax_enable_x64', True); x = jnp.zeros(1); {MAKE}; print(x.dtype)", "float64"),
         # Arrays without a precision are in nobody's way.
         (f"x = jnp.arange(3); key = jax.random.key(0); {MAKE}; print(jnp.zeros(1).dtype)", "float64"),
-        # A user's own compilation cache stays.
+        # Nothing is kept on disk unless asked for, and then where jax keeps such things already.
+        (f"{MAKE}; print(jax.config.values['jax_compilation_cache_dir'])", "None"),
         (
-            f"jax.config.update('jax_compilation_cache_dir', 'mine'); {MAKE};"
-            "print(jax.config.jax_compilation_cache_dir)",
+            "jax.config.update('jax_compilation_cache_dir', 'mine'); safebench.configure(cache=True);"
+            "print(jax.config.values['jax_compilation_cache_dir'])",
             "mine",
+        ),
+        (
+            "safebench.configure(cache=True);"
+            "print(jax.config.values['jax_compilation_cache_dir'].endswith('xla'))",
+            "True",
         ),
     ],
 )
