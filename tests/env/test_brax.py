@@ -1,4 +1,4 @@
-"""brax's own learners on our environment, and ours beside brax's on one of its environments. Minutes."""
+"""brax's own learners on our environment: they train, and stay safe. Minutes."""
 
 import functools
 

@@ -16,15 +16,11 @@ DISTURBED = {
     "cartpole": np.array([[0.0], [1.0]]),
     "quadrotor": np.array([[1.0, 0.0], [0.0, 1.0], [0.0, 0.0]]),
 }
-
-
 BOXES = {
     "pendulum": symmetric_box([2.5, 8.0]),
     "cartpole": symmetric_box([2.4, 0.4, 4.0, 3.0]),
     "quadrotor": symmetric_box([8.0, 8.0, math.pi / 12, 0.8, 1.0, math.pi / 2]),
 }
-
-
 DISTURBANCES = {name: symmetric_box(np.full(noise.shape[1], 0.1)) for name, noise in DISTURBED.items()}
 
 

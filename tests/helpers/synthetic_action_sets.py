@@ -1,10 +1,11 @@
-"""Random action sets and proposals for the safeguard tests; numpy, seeded."""
+"""Random action sets and proposals for the safeguard tests, and exact checks of answers; numpy, seeded."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from safebench.env.action_set import ActionSet, with_box
+from safebench.env.safeguard import Guarded
 
 PENDULUM = (16, 1)
 QUADROTOR = (172, 2)
@@ -57,3 +58,19 @@ def exact_slacks(sets: ActionSet, actions: jax.Array) -> np.ndarray:
     """offsets - normals @ action in extended precision: no rounding of the working precision."""
     normals, offsets = np.asarray(sets.normals, np.longdouble), np.asarray(sets.offsets, np.longdouble)
     return offsets - (normals * np.asarray(actions, np.longdouble)[:, None, :]).sum(axis=-1)
+
+
+def broken_rows(sets: ActionSet, proposed, out: Guarded, strict: bool = True) -> int:
+    """Rows that the applied actions break, in exact arithmetic.
+
+    An action that the safeguard left as proposed was compared with its rows in the working
+    precision, so it may miss a state row by the rounding of that comparison; any other may not.
+    Without `strict`, any may: the last line lets pass what it cannot tell from the row itself.
+    """
+    moved = np.any(np.asarray(out.action) != np.asarray(proposed), axis=1)
+    eps = np.finfo(np.asarray(out.action).dtype).eps
+    m = out.action.shape[1]
+    rounding = (2 if strict else 3) * (m + 1) * eps * np.abs(np.asarray(sets.normals)).sum(axis=-1)
+    rounding[:, -2 * m :] = 0.0
+    allowance = np.where(strict & moved[:, None], 0.0, rounding)
+    return int((exact_slacks(sets, out.action) < -allowance).sum())

@@ -2,39 +2,15 @@
 
 import jax
 import jax.numpy as jnp
-import mpmath
 import mujoco
 import numpy as np
 import pytest
-from mechanisms import BOXES, DISTURBANCES, DISTURBED, load, states, tree
+from mechanisms import BOXES, DISTURBANCES, DISTURBED, load, states
 
 from safebench.physics import rigid_body
 from safebench.physics.compiled import compiled_step
 from safebench.physics.dynamics import mjx_step
-from safebench.physics.expression import program, run
-from safebench.sets import interval
-from safebench.sets.interval import Interval
 from safebench.sets.polytope import Box, symmetric_box
-
-
-@pytest.mark.parametrize(("seed", "joints"), [(0, 1), (5, 2), (9, 3)])
-def test_interval_accelerations_contain_sampled_ones(seed, joints):
-    model = tree(seed, joints)
-    code = program(*rigid_body.accelerations_of(model))
-    rng = np.random.default_rng(seed)
-    low = rng.uniform(-1, 1, code.inputs)
-    high = low + rng.uniform(0, 0.1, code.inputs)
-    bounds = run(code, [Interval(x, y) for x, y in zip(low, high, strict=True)], interval.sin, interval.cos)
-    for _ in range(50):
-        z = [mpmath.mpf(x) for x in rng.uniform(low, high)]
-        for bound, exact in zip(bounds, run(code, z, mpmath.sin, mpmath.cos), strict=True):
-            assert bound.lower <= exact <= bound.upper
-
-
-FLAG = '<flag contact="disable" constraint="disable" eulerdamp="disable" clampctrl="disable"/>'
-
-
-# ---------------------------------------------------------------- the remainder
 
 
 def residuals(name: str, box: Box, count: int, seed: int = 0):
@@ -108,6 +84,9 @@ def test_a_box_away_from_zero_keeps_its_constant_offset():
     bound, largest = inclusion.support(directions), (found @ directions.T).max(axis=0)
     assert (largest <= bound).all()
     np.testing.assert_allclose(largest, bound, atol=1e-3)
+
+
+FLAG = '<flag contact="disable" constraint="disable" eulerdamp="disable" clampctrl="disable"/>'
 
 
 def coupled_chain(masses: int) -> mujoco.MjModel:

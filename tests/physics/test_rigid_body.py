@@ -1,8 +1,7 @@
-"""Accelerations from an MJCF: MuJoCo, closed forms, derivatives, and what is refused."""
+"""Accelerations from an MJCF: MuJoCo, closed forms, and what is refused."""
 
 import math
 
-import mpmath
 import mujoco
 import numpy as np
 import pytest
@@ -12,7 +11,7 @@ from mechanisms import compiled, load, states, tree
 
 from safebench.physics import rigid_body
 from safebench.physics.compiled import compiled_step
-from safebench.physics.expression import gradients, program, run
+from safebench.physics.expression import program
 
 # ---------------------------------------------------------------- accelerations
 
@@ -70,37 +69,11 @@ def test_code_is_as_short_as_written_by_hand(name, most):
     assert len(program(*rigid_body.accelerations_of(load(name))).operations) <= most
 
 
-# ---------------------------------------------------------------- one code, many number types
-
-
-@pytest.mark.parametrize(("seed", "joints"), [(0, 1), (5, 3), (9, 5)])
-def test_jacobian_expressions_are_derivatives(seed, joints):
-    graph, outputs = rigid_body.accelerations_of(tree(seed, joints))
-    entries = [entry for row in gradients(outputs, graph.inputs) for entry in row]
-    value, slope = program(graph, outputs), program(graph, entries)
-    z = [mpmath.mpf(x) for x in np.random.default_rng(seed).uniform(-1, 1, len(graph.inputs))]
-    with mpmath.workdps(40):
-        jacobian = np.array(run(slope, z, mpmath.sin, mpmath.cos)).reshape(joints, -1)
-        for j in range(len(z)):
-            ahead, behind = list(z), list(z)
-            ahead[j], behind[j] = z[j] + mpmath.mpf(10) ** -15, z[j] - mpmath.mpf(10) ** -15
-            ends = [run(value, y, mpmath.sin, mpmath.cos) for y in (ahead, behind)]
-            for i in range(joints):
-                difference = (ends[0][i] - ends[1][i]) / (2 * mpmath.mpf(10) ** -15)
-                assert abs(difference - jacobian[i, j]) < 1e-15 * (1 + abs(difference))
-
-
 # ---------------------------------------------------------------- what is refused
 
 ROD = '<inertial pos="0 0 1" mass="1" diaginertia="1 1 1"/>'
-
-
 HINGE = '<joint name="hinge" axis="0 1 0"/>'
-
-
 MOTOR = '<motor name="motor" joint="hinge"/>'
-
-
 FLAG = '<flag contact="disable" constraint="disable" eulerdamp="disable" clampctrl="disable"/>'
 
 

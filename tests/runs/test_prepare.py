@@ -1,4 +1,4 @@
-"""Cells made concrete: names and files."""
+"""Cells made concrete: a task may be a file."""
 
 import dataclasses
 
@@ -6,7 +6,7 @@ import numpy as np
 from tiny_cells import tiny
 
 from safebench.runs.paths import path_of
-from safebench.runs.train import prepare
+from safebench.runs.prepare import prepare
 
 
 def test_a_file_is_a_task_too(tmp_path, task_of):

@@ -1,4 +1,4 @@
-"""The runner: damaged files, leftovers, failures, a killed run; nothing finished is lost or repeated."""
+"""The runner: a failure stays in its cell; order, repetitions, collisions and trackers."""
 
 import dataclasses
 

@@ -1,14 +1,8 @@
 """Suites: every cell names what exists, and parts of a suite are cells of it."""
 
 import pytest
-from tiny_cells import tiny
 
 from safebench.runs import presets, suites
-
-
-@pytest.fixture(scope="module")
-def cells():
-    return [tiny("ray-mask"), tiny("none")]
 
 
 def test_part_of_a_suite_is_those_of_its_cells_that_were_named():

@@ -1,4 +1,4 @@
-"""Running cells: the result, resuming, interruption, changed settings, bad input, exit codes."""
+"""Cells that train: the result, its reproduction, resuming, interruption, and changed settings."""
 
 import dataclasses
 import json
@@ -10,7 +10,8 @@ from tiny_cells import tiny
 from safebench.record import files, submission
 from safebench.runs import here, reproduce, runner
 from safebench.runs.paths import path_of
-from safebench.runs.train import prepare, run
+from safebench.runs.prepare import prepare
+from safebench.runs.train import run
 
 
 @pytest.fixture(scope="module")

@@ -1,15 +1,16 @@
-"""Ray masks: determinant, closed-form derivatives, stability, continuity."""
+"""Ray masks: identity where all is safe, determinant, closed-form derivatives, stability, continuity."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from synthetic_action_sets import random_sets
+from synthetic_action_sets import QUADROTOR, proposals, random_sets
 
 from safebench import registry
 from safebench.env.action_set import with_box
 
 SETS, ROWS = 64, 12
+COUNT = 4096
 
 
 def smooth_case(m: int):
@@ -22,6 +23,21 @@ def smooth_case(m: int):
     ratios = np.einsum("crm,cm->cr", normals, v) / room
     x = ratios.max(axis=1)
     return sets, proposed, v, x, ratios[:, -2 * m :].max(axis=1) / x
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_linear_ray_mask_is_the_identity_along_safe_rays(dtype):
+    sets = random_sets(0, COUNT, *QUADROTOR, dtype)
+    slack_rows = sets.offsets.at[: COUNT // 2, :-4].add(
+        100 * jnp.abs(sets.normals[: COUNT // 2, :-4]).sum(-1)
+    )
+    sets = sets._replace(offsets=slack_rows)  # half of the sets are the whole box
+    proposed = jnp.clip(proposals(7, sets), -1, 1)
+    mask = registry.load("safeguard", "ray-mask").make()
+    out = jax.jit(jax.vmap(mask))(proposed, sets)
+    same = (np.asarray(out.action) == np.asarray(proposed)).all(axis=1)
+    assert same[: COUNT // 2].all()
+    assert same[COUNT // 2 :].mean() < 0.1
 
 
 @pytest.mark.parametrize("m", [1, 2, 4])

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from certified_systems import double_integrator
 
-import safebench.tasks
 from safebench import registry
 from safebench.sets import certificate as certificates
 from safebench.sets import proof
@@ -18,7 +17,6 @@ from safebench.sets.polytope import Box
 from safebench.sets.search import Search
 from safebench.sets.synthesis import synthesise
 
-FOLDER = Path(safebench.tasks.__file__).parent / "certificates"
 TASKS = ("pendulum", "cartpole", "quadrotor", "energy")
 SHARES = {"pendulum": 0.70, "cartpole": 0.22, "quadrotor": 0.75, "energy": 0.88}
 

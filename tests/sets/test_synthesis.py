@@ -12,9 +12,7 @@ from scipy.optimize import linprog
 
 from safebench.physics.dynamics import linear
 from safebench.sets import proof
-from safebench.sets.duality import upper_bounds
-from safebench.sets.invariant_set import prune
-from safebench.sets.polytope import Polytope, contains, sample, symmetric_box
+from safebench.sets.polytope import contains, sample, symmetric_box
 from safebench.sets.search import Search, SynthesisError
 from safebench.sets.synthesis import prove_safe_set, synthesise
 
@@ -167,36 +165,3 @@ def test_bad_requests_are_refused():
         made_for((inclusion._replace(origin=np.array([2.0, 0.0])), constraints, disturbance))
     with pytest.raises(ValueError, match="leave nothing"):
         made_for((inclusion, constraints, disturbance), translations=(0,), translation_limits=(1.5,))
-
-
-@settings(max_examples=20, deadline=None)
-@given(seed=st.integers(0, 10_000))
-def test_weak_duality_bounds_are_upper_and_tight(seed):
-    rng = np.random.default_rng(seed)
-    normals = np.vstack([rng.normal(size=(10, 3)), np.eye(3), -np.eye(3)])
-    polytope = Polytope(normals, np.concatenate([rng.uniform(0.2, 1, 10), np.ones(6)]))
-    directions = rng.normal(size=(8, 3))
-    bounds = upper_bounds(directions, polytope, np.ones(3)).value
-    for direction, bound in zip(directions, bounds, strict=True):
-        exact = -linprog(-direction, polytope.normals, polytope.offsets, bounds=(None, None)).fun
-        assert exact - 1e-12 <= bound <= exact + 1e-8
-
-
-def test_useless_multipliers_cannot_make_a_bound_wrong(monkeypatch):
-    """The linear program is not trusted: with multipliers from nowhere the bound is still an upper bound."""
-    rng = np.random.default_rng(0)
-    polytope = Polytope(np.vstack([np.eye(3), -np.eye(3)]), np.full(6, 0.5))
-    directions = rng.normal(size=(20, 3))
-    exact = 0.5 * np.abs(directions).sum(axis=1)
-    monkeypatch.setattr("safebench.sets.duality.multipliers", lambda *_: rng.uniform(0, 1, (20, 6)))
-    assert (upper_bounds(directions, polytope, np.ones(3)).value >= exact).all()
-
-
-def test_pruning_keeps_the_set():
-    rng = np.random.default_rng(0)
-    normals = np.vstack([rng.normal(size=(40, 3)), np.eye(3), -np.eye(3)])
-    rows = Polytope(np.vstack([normals, normals[:5]]), np.concatenate([np.ones(46), np.full(5, 1.0)]))
-    fewer = prune(rows, np.ones(3))
-    points = rng.uniform(-1, 1, (5000, 3))
-    np.testing.assert_array_equal(contains(rows, points), contains(fewer, points))
-    assert len(fewer.offsets) < 46
