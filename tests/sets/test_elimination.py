@@ -27,7 +27,8 @@ def random_base(seed: int, rows: int = 14) -> Polytope:
 @given(seed=st.integers(0, 10_000))
 def test_projection_is_where_a_reference_exists(seed):
     base = random_base(seed)
-    y = np.random.default_rng(seed + 1).uniform(-2, 2, (400, 3))
+    rng = np.random.default_rng(seed + 1)
+    y = rng.uniform(-2, 2, (400, 3)) * rng.uniform(0, 1, (400, 1))  # some near the origin, which is inside
     projected = elimination.project(base, AXES, LIMITS)
     # Brute force: a reference on a fine grid; and the interval of references in closed form.
     grid = np.linspace(-LIMITS[0], LIMITS[0], 801)
