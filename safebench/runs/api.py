@@ -59,11 +59,9 @@ def make(task: str | Task, safeguard: str | Safeguard, *, physics: Physics = "mj
             certificate of another model, or where float64 cannot be had any more (see `configure`).
     """
     precision.chosen()
-    built = _task(task, physics)
-    if isinstance(safeguard, str):
-        safeguard = guard(safeguard)
-    regularisation = safeguard.config.regularisation if isinstance(safeguard, Configured) else 0.0
-    return Env(built, safeguard, regularisation)
+    chosen = _safeguard(safeguard)
+    regularisation = chosen.config.regularisation if isinstance(chosen, Configured) else 0.0
+    return Env(_task(task, physics), chosen, regularisation)
 
 
 def guard(preset: str, **options: Any) -> Configured:
@@ -105,8 +103,7 @@ def filter(
         LookupError, ValueError: as `make`.
     """
     precision.chosen()
-    built = _task(task, "compiled")
-    return safety_filter(built, guard(safeguard) if isinstance(safeguard, str) else safeguard)
+    return safety_filter(_task(task, "compiled"), _safeguard(safeguard))
 
 
 def prove(task: str | Task) -> Proof:
@@ -171,7 +168,11 @@ def train(
 
 
 def _task(task: str | Task, physics: Physics) -> Task:
-    return registry.load("task", task).make(physics) if isinstance(task, str) else task
+    return task if isinstance(task, Task) else registry.load("task", str(task)).make(physics)
+
+
+def _safeguard(safeguard: str | Safeguard) -> Safeguard:
+    return safeguard if callable(safeguard) else guard(str(safeguard))
 
 
 def _cell(

@@ -164,6 +164,10 @@ def test_make_and_guard_agree():
     [
         (lambda: safebench.make("pendulm", "none"), "Did you mean 'pendulum'"),
         (lambda: safebench.make("pendulum", "raymask"), "Did you mean 'ray-mask'"),
+        (lambda: safebench.make("pendulum", None), "unknown safeguard 'None'"),
+        (lambda: safebench.make(None, "none"), "unknown task 'None'"),
+        (lambda: safebench.make("pendulum", "none", physics="mujoco"), "not 'mujoco'"),
+        (lambda: safebench.filter("pendulum", None), "unknown safeguard 'None'"),
         (lambda: safebench.guard("ray-mask", center="zonotopic"), "Did you mean 'centre'"),
         (lambda: safebench.guard("ray-mask", centre="middle"), "not 'middle'"),
         (lambda: safebench.prove("nothing"), "unknown task"),
