@@ -14,7 +14,7 @@ from safebench import atomic
 from safebench.commands.picture import View
 from safebench.commands.scene import DPI, Column, Part, compose, show
 from safebench.env.task import Task
-from safebench.report import plots
+from safebench.report.style import STYLE
 
 FORMATS = (".gif", ".mp4")
 COLOURS = 128
@@ -49,7 +49,7 @@ def save(
         ValueError: as `check_format`. OSError: if the file cannot be written.
     """
     check_format(path)
-    with matplotlib.rc_context(plots.STYLE), atomic.replacing(path) as unfinished:
+    with matplotlib.rc_context(STYLE), atomic.replacing(path) as unfinished:
         figure, parts = compose(task, columns, view, indices)
         if path.suffix == ".gif":
             _save_gif(

@@ -15,6 +15,7 @@ from safebench.env.attack import INFLATION, Record, attack, inflated
 from safebench.env.safeguard import Safeguard
 from safebench.env.task import Task
 from safebench.runs import presets, provenance
+from safebench.runs.api import guard
 
 
 class Plan(NamedTuple):
@@ -60,17 +61,12 @@ def certified() -> list[str]:
 
 def plans(task: Task, targets: Sequence[str], steps: int) -> list[Plan]:
     """The attacks on one task: on each target, on no safeguard, and on a set made too large."""
-    wrong = Plan(f"offsets x {INFLATION}", inflated(task), _guard("boundary-projection"), True, 1)
+    wrong = Plan(f"offsets x {INFLATION}", inflated(task), guard("boundary-projection"), True, 1)
     return [
-        *(Plan(target, task, _guard(target), False, steps) for target in targets),
-        Plan("none", task, _guard("none"), True, 1),
+        *(Plan(target, task, guard(target), False, steps) for target in targets),
+        Plan("none", task, guard("none"), True, 1),
         wrong,
     ]
-
-
-def _guard(preset: str) -> Safeguard:
-    _, module, config = presets.resolve(preset)
-    return module.make(config)
 
 
 def table(records: Sequence[Record]) -> Table:

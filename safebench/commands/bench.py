@@ -19,6 +19,7 @@ from safebench.commands.bench_physics import CHAIN
 from safebench.env import task as tasks
 from safebench.env.safeguard import Safeguard
 from safebench.runs import presets, provenance
+from safebench.runs.api import guard
 
 ACTION_SETS = 512
 
@@ -117,12 +118,8 @@ def guards(names: Sequence[str] | None) -> dict[str, Safeguard]:
     Raises:
         LookupError: for an unknown name.
     """
-    made = {}
-    for name in names or presets.names():
-        _, module, config = presets.resolve(name)
-        if names or config.regularisation == 0.0:
-            made[name] = module.make(config)
-    return made
+    made = {name: guard(name) for name in names or presets.names()}
+    return {name: each for name, each in made.items() if names or each.config.regularisation == 0.0}
 
 
 def _physics(job: Job) -> Measured:
@@ -151,17 +148,17 @@ def _safeguards(job: Job) -> Measured:
         sets = jax.jit(jax.vmap(lambda x, task=task: tasks.allowed(task, x, task.dynamics.linearise(x))))(
             states
         )
-        for guard, safeguard in job.guards.items():
-            job.report(f"{name}: {guard}")
-            timings += bench_safeguards.measure(name, sets, {guard: safeguard})
+        for preset, safeguard in job.guards.items():
+            job.report(f"{name}: {preset}")
+            timings += bench_safeguards.measure(name, sets, {preset: safeguard})
     title = "Safeguards: microseconds per action (forward / forward + backward)"
     heads = [f"batch {batch}" for batch in bench_safeguards.BATCHES]
     shown = _table(title, "task", "safeguard", *heads, "faster than the paper's")
-    for (task_name, guard), rows in _by_task_and_safeguard(timings).items():
+    for (task_name, preset), rows in _by_task_and_safeguard(timings).items():
         cells = [f"{row.forward_us:.2f} / {row.forward_backward_us:.2f}" for row in rows]
         at_512 = next(row for row in rows if row.batch == 512)
         faster = "-" if at_512.faster is None else f"{at_512.faster:.0f}x"
-        shown.add_row(task_name, guard, *cells, faster)
+        shown.add_row(task_name, preset, *cells, faster)
     return Measured(timings, [shown])
 
 
@@ -181,9 +178,9 @@ def _filter(job: Job) -> Measured:
     timings = []
     for name in job.tasks:
         task = registry.load("task", name).make("compiled")
-        for guard, safeguard in job.guards.items():
-            job.report(f"{name}: {guard}")
-            timings += bench_filter.measure(task, {guard: safeguard})
+        for preset, safeguard in job.guards.items():
+            job.report(f"{name}: {preset}")
+            timings += bench_filter.measure(task, {preset: safeguard})
     title = "Safety filter: microseconds per call, one state (median / 95 %)"
     shown = _table(title, "task", "safeguard", "numpy arrays", "arrays on the device")
     for named, rows in _by_task_and_safeguard(timings).items():

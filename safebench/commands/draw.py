@@ -14,9 +14,8 @@ from safebench.commands import draw_safeguards
 from safebench.env import action_set
 from safebench.env import task as tasks
 from safebench.env.action_set import ActionSet
-from safebench.env.safeguard import Safeguard
 from safebench.env.task import Task
-from safebench.runs import presets
+from safebench.runs.api import guard
 
 FORMATS = (".png", ".svg", ".pdf")
 SHOWN = (
@@ -43,7 +42,7 @@ def draw_task(
     """
     if out.suffix not in FORMATS:
         raise ValueError(f"{out}: a figure is a {', '.join(FORMATS[:-1])} or {FORMATS[-1]}")
-    guards = {each: _made(each) for each in safeguards or SHOWN}
+    guards = {each: guard(each) for each in safeguards or SHOWN}
     task = registry.load("task", name).make("compiled")
     draw_safeguards.check_inputs(len(task.action_names))
     number = telling(task) if number is None else number
@@ -78,8 +77,3 @@ def safe_shares(
 
     shares, actions = jax.jit(jax.vmap(at))(jnp.asarray(states))
     return np.asarray(shares), actions
-
-
-def _made(preset: str) -> Safeguard:
-    _, module, config = presets.resolve(preset)
-    return module.make(config)

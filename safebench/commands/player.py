@@ -12,7 +12,8 @@ from safebench.env import rollout
 from safebench.env.environment import Env
 from safebench.env.rollout import Act
 from safebench.env.task import Task
-from safebench.runs import checkpoint, presets
+from safebench.runs import checkpoint
+from safebench.runs.api import make
 from safebench.runs.precision import Precision, start
 from safebench.runs.prepare import prepare
 from safebench.sets import certificate as certificates
@@ -92,7 +93,7 @@ def trained(folder: Path, seed: int, safeguards: Sequence[str]) -> Player:
     policy = jax.tree.map(lambda leaf: leaf[description.seeds.index(seed)], policies)
     names = tuple(safeguards) or (description.safeguard,)
     environments = tuple(
-        prepared.env if name == description.safeguard else _guarded(prepared.task, name) for name in names
+        prepared.env if name == description.safeguard else make(prepared.task, name) for name in names
     )
     return Player(
         prepared.task,
@@ -110,10 +111,5 @@ def untrained(task_name: str, safeguards: Sequence[str], policy: Policy, physics
         LookupError: for an unknown name.
     """
     task = registry.load("task", task_name).make(physics)
-    environments = tuple(_guarded(task, name) for name in safeguards)
+    environments = tuple(make(task, name) for name in safeguards)
     return Player(task, tuple(safeguards), environments, policy, None)
-
-
-def _guarded(task: Task, name: str) -> Env:
-    _, module, config = presets.resolve(name)
-    return Env(task, module.make(config), config.regularisation)

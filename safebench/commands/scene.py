@@ -15,8 +15,8 @@ from matplotlib.patches import Patch, Polygon, Rectangle
 from safebench.commands.picture import View, outlines
 from safebench.env.rollout import Rollout
 from safebench.env.task import Task
-from safebench.report import plots
 from safebench.report.numbers import number
+from safebench.report.style import colour
 
 SAFE, LIMIT, OUTSIDE, INTERVENES, PROPOSED = "#cfe8d5", "0.35", "#c0392b", "#7b3294", "0.6"
 DPI = 100
@@ -138,7 +138,7 @@ def _status(axes: Axes, task: Task, column: Column) -> Part:
     changed = np.concatenate([[0], np.cumsum(rollout.intervened)])
     scale, unit = _clock(task)
     digits = 0 if task.control_period >= HOUR else 1
-    axes.set_title(column.name, loc="left", fontweight="bold", color=plots.colour(column.name), pad=14)
+    axes.set_title(column.name, loc="left", fontweight="bold", color=colour(column.name), pad=14)
     text = axes.text(0, 1.0, "", transform=axes.transAxes, va="bottom", fontsize=7)
     text.set_in_layout(False)
 
@@ -240,7 +240,7 @@ def _action(axis: Axes, column: Column, times: np.ndarray, j: int) -> Trace:
 
 
 def _line(column: Column) -> dict[str, Any]:
-    return {"color": plots.colour(column.name), "linewidth": 1.3}
+    return {"color": colour(column.name), "linewidth": 1.3}
 
 
 def _legend(columns: Sequence[Column]) -> list[Any]:

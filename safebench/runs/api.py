@@ -134,10 +134,11 @@ def train(
     """Train and evaluate one cell, all its seeds in one compiled program, safety counted at every step.
 
     >>> import safebench
-    >>> small = dict(evaluation_points=1, evaluation_starts=2, evaluation_horizon=8)
-    >>> small |= dict(progress=False, learner_environments=2, learner_window=8, learner_policy_hidden=(8,))
+    >>> small = dict(learner_environments=2, learner_window=4, learner_value_fits=1, progress=False)
+    >>> small |= dict(learner_policy_hidden=(8,), learner_value_hidden=(8,))
+    >>> small |= dict(evaluation_starts=4, evaluation_horizon=16)
     >>> result = safebench.train(
-    ...     "pendulum", "ray-mask", "shac", seeds=2, interactions=64, physics="compiled", **small
+    ...     "pendulum", "ray-mask", "shac", seeds=2, interactions=32, physics="compiled", **small
     ... )
     >>> result.counted.violations
     0

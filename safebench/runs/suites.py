@@ -18,6 +18,13 @@ DEFAULT_BUDGET = 200_000
 CUSTOM = "custom"
 """The suite of cells named one by one: standard seeds and budgets."""
 STANDARD_SEEDS = 10
+COMPARED = (
+    *("seeds", "interactions", "physics", "precision"),
+    *("evaluations", "evaluation_starts", "evaluation_horizon"),
+)
+"""The fields of a cell that are settings, beside the changes of learner and safeguard."""
+PAPER_TASKS = ("pendulum", "quadrotor", "energy")
+PAPER_OTHER_LEARNERS = ("none", "boundary-projection", "ray-mask")
 
 
 @dataclass(frozen=True)
@@ -28,15 +35,6 @@ class Protocol:
     points: int
     starts: int
     horizon: int
-
-
-COMPARED = (
-    *("seeds", "interactions", "physics", "precision"),
-    *("evaluations", "evaluation_starts", "evaluation_horizon"),
-)
-"""The fields of a cell that are settings, beside the changes of learner and safeguard."""
-PAPER_TASKS = ("pendulum", "quadrotor", "energy")
-PAPER_OTHER_LEARNERS = ("none", "boundary-projection", "ray-mask")
 
 
 def budget(task: str) -> int:

@@ -64,6 +64,26 @@ def test_a_seed_that_diverged_passes_when_it_is_named_and_not_certified(tmp_path
     )
 
 
+@pytest.mark.parametrize(
+    ("horizon", "changed", "complaints"),
+    [
+        (240, (), 0),
+        (60, ("evaluation_horizon",), 0),
+        (60, ("evaluation_starts",), 1),
+        (480, ("evaluation_horizon",), 1),
+    ],
+)
+def test_an_evaluation_is_shorter_than_the_task_only_where_that_is_named(horizon, changed, complaints):
+    cell = make()
+    other = dataclasses.replace(
+        cell,
+        evaluation=result.Evaluation(64, horizon),
+        settings=result.Settings(not changed, changed),
+    )
+    found = [line for line in submission.consistency(other) if line.startswith("evaluation.horizon")]
+    assert len(found) == complaints
+
+
 def edited_final_return(data):
     data["runs"][1]["final"]["return_mean"] = -1.0
 

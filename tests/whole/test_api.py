@@ -12,11 +12,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import tiny_cells
 
 import safebench
 from safebench import registry
 from safebench.env.environment import Env
-from safebench.runs import presets, suites
+from safebench.runs import api, presets, suites
 
 ROOT = Path(__file__).parents[2]
 OFFERED = {
@@ -185,33 +186,31 @@ def test_bad_input_is_one_clear_line(call, message):
 
 def test_training_from_python_is_the_command_line_s(tmp_path, safebench_command, capsys):
     """The same bits from both; progress on standard error; the result says what was changed."""
-    changes = {"environments": 2, "window": 8, "policy_hidden": (8,)}
-    ours = safebench.train(  # the example's cell: compiled once for both
+    changes = {"environments": 2, "window": 4, "policy_hidden": (8,), "value_hidden": (8,), "value_fits": 1}
+    ours = safebench.train(  # tiny_cells.tiny, which other tests compile too
         *("pendulum", "ray-mask", "shac"),
         seeds=(0, 1),
-        interactions=64,
+        interactions=32,
         physics="compiled",
         **{f"learner_{name}": value for name, value in changes.items()},
-        evaluation_points=1,
-        evaluation_starts=2,
-        evaluation_horizon=8,
+        evaluation_starts=4,
+        evaluation_horizon=16,
     )
     captured = capsys.readouterr()
     assert captured.out == ""
     assert "pendulum/ray-mask--shac: compiling" in captured.err
-    words = ["run", "-t", "pendulum", "-g", "ray-mask", "-l", "shac", "--seeds", "2", "-n", "64"]
-    words += ["--physics", "compiled", "--out", str(tmp_path)]
-    for name, value in changes.items():
-        words += ["--set", f"learner.{name}={value}"]
-    words += ["--set", "evaluation.points=1", "--set", "evaluation.starts=2", "--set", "evaluation.horizon=8"]
-    assert safebench_command(*words)[0] == 0
+    assert safebench_command("run", *tiny_cells.ARGUMENTS, "-g", "ray-mask", "--out", str(tmp_path))[0] == 0
     frame = safebench.load_results(tmp_path)
-    assert list(frame["interactions"]) == [64, 64]
+    assert list(frame["interactions"]) == [8, 16, 24, 32] * 2
     assert list(frame["return_mean"]) == [value for run in ours.runs for value in run.curve.return_mean]
     assert not ours.settings.standard
-    assert {"evaluations", "evaluation_starts", "evaluation_horizon", "learner.window"} <= set(
-        ours.settings.changed
-    )
+    assert {"evaluation_starts", "evaluation_horizon", "learner.window"} <= set(ours.settings.changed)
+
+
+def test_other_evaluation_points_are_a_setting_too():
+    cell = api._cell("pendulum", "none", "shac", 1, 800, "mjx", {"evaluation_points": 4})
+    assert cell.evaluations == 4
+    assert "evaluations" in suites.settings_of(cell).changed
 
 
 def test_the_type_checker_sees_what_is_found_at_run_time():
