@@ -54,9 +54,19 @@ def fresh_normaliser(size: int) -> Normaliser:
     return Normaliser(jnp.ones(()), jnp.zeros(size), jnp.ones(size))
 
 
+FARTHEST = 1000.0
+"""Standard deviations from the mean at which an observation counts as no farther away."""
+
+
 def absorb(normaliser: Normaliser, observations: Float[Array, "*batch o"]) -> Normaliser:
-    """The normaliser after seeing more observations."""
+    """The normaliser after seeing more observations.
+
+    One that lies `FARTHEST` standard deviations away or more counts as lying there: a single state that blew
+    up (its steps are counted elsewhere) must not make all others look like zero for good. NaN stays NaN.
+    """
     rows = jax.lax.stop_gradient(observations.reshape(-1, observations.shape[-1]))
+    far = FARTHEST * jnp.sqrt(normaliser.squares / normaliser.weight)
+    rows = jnp.clip(rows, normaliser.mean - far, normaliser.mean + far)
     count, mean = rows.shape[0], rows.mean(axis=0)
     squares = jnp.sum((rows - mean) ** 2, axis=0)
     total = normaliser.weight + count
