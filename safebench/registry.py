@@ -13,7 +13,7 @@ import sys
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import Literal
+from typing import Any, Literal
 
 Kind = Literal["task", "safeguard", "learner"]
 
@@ -41,6 +41,19 @@ def names(kind: Kind) -> list[str]:
         LookupError: if two plug-ins claim one name.
     """
     return sorted(_sources(kind))
+
+
+def make_task(name: str, *options, **more) -> Any:
+    """The task called `name`, made with its module's `make(*options)`.
+
+    Raises:
+        LookupError: as `load`. ValueError: what `make` refuses, with the task's name before it.
+    """
+    module = load("task", name)
+    try:
+        return module.make(*options, **more)
+    except ValueError as error:
+        raise ValueError(f"task {name!r}: {error}") from error
 
 
 def load(kind: Kind, name: str) -> ModuleType:

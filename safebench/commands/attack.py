@@ -38,7 +38,7 @@ def attack_all(names: Sequence[str], steps: int, physics: str, out: Path | None,
     with Progress(console=console) as progress:
         bar = progress.add_task("attacking", total=len(names) * (len(targets) + 2))
         for name in names:
-            task = registry.load("task", name).make(physics)
+            task = registry.make_task(name, physics)
             for plan in plans(task, targets, steps):
                 progress.update(bar, description=f"{name}: {plan.target}")
                 records.append(attack(plan.task, plan.target, plan.guard, plan.control, plan.steps))

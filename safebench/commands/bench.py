@@ -137,13 +137,13 @@ def _physics(job: Job) -> Measured:
 
 
 def _mechanical(name: str) -> bool:
-    return registry.load("task", name).make().dynamics.model is not None
+    return registry.make_task(name).dynamics.model is not None
 
 
 def _safeguards(job: Job) -> Measured:
     timings = []
     for name in job.tasks:
-        task = registry.load("task", name).make("compiled")
+        task = registry.make_task(name, "compiled")
         states = jnp.asarray(task.starts[:ACTION_SETS])
         sets = jax.jit(jax.vmap(lambda x, task=task: tasks.allowed(task, x, task.dynamics.linearise(x))))(
             states
@@ -177,7 +177,7 @@ def _learner(job: Job) -> Measured:
 def _filter(job: Job) -> Measured:
     timings = []
     for name in job.tasks:
-        task = registry.load("task", name).make("compiled")
+        task = registry.make_task(name, "compiled")
         for preset, safeguard in job.guards.items():
             job.report(f"{name}: {preset}")
             timings += bench_filter.measure(task, {preset: safeguard})

@@ -43,7 +43,7 @@ def draw_task(
     if out.suffix not in FORMATS:
         raise ValueError(f"{out}: a figure is a {', '.join(FORMATS[:-1])} or {FORMATS[-1]}")
     guards = {each: guard(each) for each in safeguards or SHOWN}
-    task = registry.load("task", name).make("compiled")
+    task = registry.make_task(name, "compiled")
     draw_safeguards.check_inputs(len(task.action_names))
     number = telling(task) if number is None else number
     if not 0 <= number < len(task.starts):

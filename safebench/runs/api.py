@@ -169,7 +169,7 @@ def train(
 
 
 def _task(task: str | Task, physics: Physics) -> Task:
-    return task if isinstance(task, Task) else registry.load("task", str(task)).make(physics)
+    return task if isinstance(task, Task) else registry.make_task(str(task), physics)
 
 
 def _safeguard(safeguard: str | Safeguard) -> Safeguard:

@@ -39,7 +39,7 @@ def prepare(cell: Cell) -> Prepared:
     learner_module = registry.load("learner", cell.learner)
     learner_config = learner_module.SETTINGS.get(cell.task, learner_module.Config())
     learner_config = settings.with_options(learner_config, dict(cell.learner_changes), "learner")
-    task = registry.load("task", cell.task).make(cell.physics)
+    task = registry.make_task(cell.task, cell.physics)
     _check_evaluation(cell, task.horizon)
     env = Env(task, safeguard_module.make(safeguard_config), safeguard_config.regularisation)
     learner = learner_module.make(env, learner_config, cell.interactions)
