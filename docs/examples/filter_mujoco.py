@@ -9,6 +9,7 @@ import mujoco
 import numpy as np
 
 import safebench
+from safebench.physics.supported import controls
 from safebench.task import shipped_model
 
 ANGLE, SPEED = 2.5, 8.0  # rad, rad/s: the limits of the task `pendulum`
@@ -25,7 +26,7 @@ def violations(safeguard: str, steps: int = 1000, seed: int = 0) -> int:
     mujoco.mj_forward(model, data)
     for _ in range(steps):
         state = np.concatenate([data.qpos, data.qvel])
-        data.ctrl[:] = guarded(state, rng.uniform(-1, 1, 1)).action
+        data.ctrl[:] = controls(model, guarded(state, rng.uniform(-1, 1, 1)).action)
         mujoco.mj_mulM(model, data, data.qfrc_applied, rng.choice([-PUSH, PUSH], 1))
         mujoco.mj_step(model, data)
         outside += abs(data.qpos[0]) > ANGLE or abs(data.qvel[0]) > SPEED

@@ -12,10 +12,12 @@ from rich.table import Table
 
 from safebench import registry
 from safebench.commands.attack import attack_all
+from safebench.env.task import Task
+from safebench.physics import agreement
 from safebench.sets import certificate as certificates
-from safebench.sets import proof, search, synthesis
-from safebench.sets.certificate import Certificate
+from safebench.sets import proof, search
 from safebench.sets.proof import Proof
+from safebench.sets.volume import volume
 
 CAPTION = """n: states; volume: share of the constraint box, Monte Carlo with 95 % interval;
 lambda: proven contraction; slack: the smallest of any condition, relative;
@@ -32,8 +34,8 @@ class Outcome(NamedTuple):
 
     @property
     def passed(self) -> bool:
-        """Whether the set is proven."""
-        return self.proof is not None and self.proof.passed
+        """Whether the set is proven, and MuJoCo does what it was proven for."""
+        return self.proof is not None and self.proof.passed and self.problem is None
 
 
 def certify(
@@ -76,21 +78,20 @@ def certify(
 def shipped(name: str) -> Outcome:
     """Prove the safe set that a task ships, from its file and the dynamics alone."""
     try:
-        task = registry.load("task", name).make()
+        task = registry.make_task(name)
     except ValueError as error:
         return Outcome(name, None, None, str(error))
-    return _outcome(name, proof.prove(task), task.certificate)
+    return _outcome(task)
 
 
 def file(name: str, path: Path) -> Outcome:
     """Prove a certificate file for a task's dynamics, constraints and disturbance."""
-    task = registry.load("task", name).make()
+    task = registry.make_task(name)
     try:
         certificate = certificates.load(path, task.dynamics.fingerprint)
-        found = proof.prove(replace(task, certificate=certificate))
+        return _outcome(replace(task, certificate=certificate))
     except ValueError as error:
         return Outcome(name, None, None, str(error))
-    return _outcome(name, found, certificate)
 
 
 def from_scratch(name: str, save_to: Path | None, console: Console) -> Outcome:
@@ -110,12 +111,24 @@ def from_scratch(name: str, save_to: Path | None, console: Console) -> Outcome:
     if save_to is not None:
         certificates.save(certificate, save_to)
         console.print(f"Wrote {save_to}", soft_wrap=True)
-    return _outcome(name, proof.prove(replace(module.make(), certificate=certificate)), certificate)
+    return _outcome(replace(module.make(), certificate=certificate))
 
 
-def _outcome(name: str, found: Proof, certificate: Certificate) -> Outcome:
-    problem = None if found.passed else "; ".join(found.failures)
-    return Outcome(name, found, synthesis.volume(certificate), problem)
+def _outcome(task: Task) -> Outcome:
+    """The proof, and whether MJX does what was proven (C MuJoCo was asked when the task was made)."""
+    found = proof.prove(task)
+    problems = list(found.failures)
+    if task.dynamics.model is not None:
+        differs = agreement.disagreement(
+            task.dynamics.model,
+            agreement.mjx_steps(task.dynamics.model),
+            task.constraints,
+            task.certificate.magnitude,
+            task.state_names,
+            agreement.FEW,
+        )
+        problems += [f"MJX does not do what was proven: {differs}"] if differs else []
+    return Outcome(task.name, found, volume(task.certificate), "; ".join(problems) or None)
 
 
 def prove_all(names: Sequence[str], check: Callable[[str], Outcome], console: Console) -> bool:
@@ -141,14 +154,15 @@ def table(outcomes: Sequence[Outcome]) -> Table:
     shown.add_column("proof", no_wrap=True)
     for heading in ("n", "rows", "volume %", "lambda", "slack", "float32", "s"):
         shown.add_column(heading, justify="right", no_wrap=True)
-    for task, found, volume, _ in outcomes:
-        if found is None or volume is None:
+    for outcome in outcomes:
+        task, found, passed = outcome.task, outcome.proof, outcome.passed
+        if found is None or outcome.volume is None:
             shown.add_row(task, "[red]none[/red]", *["-"] * 7)
             continue
-        value, low, high = volume
+        value, low, high = outcome.volume
         shown.add_row(
             task,
-            "[green]proven[/green]" if found.passed else "[red]FAILED[/red]",
+            "[green]proven[/green]" if passed else "[red]FAILED[/red]",
             str(found.dimension),
             str(found.rows),
             f"{100 * value:.1f} ± {50 * (high - low):.1f}",

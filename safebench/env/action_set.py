@@ -35,7 +35,8 @@ def contains(actions: ActionSet, action: Float[Array, " m"], roundings: float = 
     offsets already hold back (safebench.sets.rounding). Box rows are evaluated without rounding.
     """
     allowance = roundings * (actions.normals.shape[1] + 1) * _rounding(actions)
-    return jnp.all(slacks(actions, action) >= -allowance)
+    # A row so long that its norm overflows has no rounding that could be allowed for: it refuses.
+    return jnp.all((slacks(actions, action) >= -allowance) & jnp.isfinite(allowance))
 
 
 def tighten(actions: ActionSet, centre: Float[Array, " m"] | None = None) -> ActionSet:

@@ -17,7 +17,8 @@ def safety_filter(
 
     With a certified safeguard and x in the task's safe set, the next state is in the set again for every
     disturbance in the task's box, provided that the plant is the task's dynamics. Both are taken in the
-    precision that jax is set to. The function raises ValueError for another length than the task's.
+    precision that jax is set to. The function raises ValueError for another length than the task's. An action
+    is in [-1, 1]; what MuJoCo takes for it is `safebench.physics.supported.controls(model, action)`.
     """
 
     def guarded(x: Float[Array, " n"], a: Float[Array, " m"]) -> Guarded:

@@ -13,8 +13,9 @@ from jaxtyping import Array, Bool, Float
 from safebench.env.action_set import ActionSet, with_box
 from safebench.physics.affine import Affine
 from safebench.sets.certificate import Certificate
+from safebench.sets.conditions import half_extent
 from safebench.sets.polytope import Box
-from safebench.sets.rounding import allowance, row_scale
+from safebench.sets.rounding import allowance, command_terms, row_scale
 
 
 class SafeSet(NamedTuple):
@@ -47,10 +48,12 @@ def from_certificate(certificate: Certificate) -> SafeSet:
     if ((np.abs(certificate.base_normals @ certificate.translations) > 0).sum(axis=1) > 1).any():
         raise ValueError(f"a row of the base set of {certificate.task!r} couples two translations")
     offsets = certificate.offsets + normals @ origin
+    reach = half_extent(certificate.constraints, origin)
+    command = command_terms(certificate.gain, certificate.feedforward, reach)
     return SafeSet(
         normals=normals,
         offsets=offsets,
-        row_scale=row_scale(normals, offsets, certificate.constraints),
+        row_scale=row_scale(normals, offsets, certificate.magnitude, command),
         gain=certificate.gain,
         feedforward=certificate.feedforward - certificate.gain @ origin,
         translations=certificate.translations,

@@ -16,6 +16,7 @@ from safebench.env import safe_set as safe_sets
 from safebench.env.action_set import ActionSet
 from safebench.env.safe_set import SafeSet
 from safebench.physics.affine import Affine
+from safebench.physics.agreement import check_agreement
 from safebench.physics.dynamics import Dynamics
 from safebench.sets import certificate
 from safebench.sets.certificate import Certificate
@@ -59,7 +60,8 @@ class Task:
     state_units: for figures; () for a mechanical task in metres, radians and seconds.
 
     Raises:
-        ValueError: where something can neither be derived nor was stated, or lengths do not fit.
+        ValueError: where something can neither be derived nor was stated, lengths do not fit, or C MuJoCo
+            does not step as the compiled dynamics, which proofs speak of (see safebench.physics.agreement).
     """
 
     name: str
@@ -95,6 +97,10 @@ class Task:
         for name, derive in derivations.items():
             if getattr(self, name) is None:
                 object.__setattr__(self, name, derive())  # the way for a frozen dataclass to fill itself in
+        if self.dynamics.model is not None:
+            check_agreement(
+                self.dynamics.model, self.constraints, self.certificate.magnitude, self.state_names
+            )
         _check_length(self.name, "state_names", self.state_names, len(self.constraints.lower))
         _check_length(self.name, "action_names", self.action_names, len(self.certificate.gain))
 

@@ -28,7 +28,7 @@ def compiled_step(
     Long code (LONG operations or more) has its own reverse-mode rule and no forward-mode one.
 
     Raises:
-        ValueError: if the model is not covered, naming every reason.
+        ValueError: if the model is not supported, naming every reason.
     """
     code = program(*rigid_body.accelerations_of(model))
     dt, nq = model.opt.timestep, model.nq
@@ -119,7 +119,7 @@ def compiled_linearise(
     together: no step is probed.
 
     Raises:
-        ValueError: if the model is not covered, naming every reason.
+        ValueError: if the model is not supported, naming every reason.
     """
     graph, outputs = rigid_body.accelerations_of(model)
     n, nq, dt = model.nq + model.nv, model.nq, model.opt.timestep

@@ -1,12 +1,12 @@
 """One control step of a task's physics, and its exact affine model at a state.
 
-A task's model is an MJCF without contacts or active constraints, Euler integrator, one `mjx.step` per
-control period. Then the next state is exactly affine in the controls at a fixed state (measured
+A task's model is an MJCF without contacts or constraints, Euler integrator, one step per control period (see
+`supported` for what else). Then the next state is exactly affine in the action at a fixed state (measured
 deviation 1e-15 to 5e-14 in float64), so the model taken by differences carries no linearisation error.
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,12 +19,13 @@ from jaxtyping import Array, Float
 from safebench.physics import compiled, rigid_body
 from safebench.physics.affine import (
     Affine,
-    check_affine,
     linearise_by_differences,
     predict,
     with_stored_jacobian,
 )
+from safebench.physics.fingerprint import absorb, fingerprint
 from safebench.physics.quiet import quiet
+from safebench.physics.supported import check_supported, controls, without_collisions
 from safebench.sets.inclusion import Inclusion, linear_inclusion
 from safebench.sets.polytope import Box
 
@@ -34,27 +35,18 @@ with quiet():
 Physics = Literal["mjx", "compiled", "plain"]
 
 
-MOTION_FIELDS = tuple(
-    """
-    body_parentid body_mass body_inertia body_pos body_quat body_ipos body_iquat body_gravcomp
-    jnt_type jnt_bodyid jnt_pos jnt_axis jnt_stiffness qpos0 qpos_spring dof_damping dof_armature
-    dof_frictionloss site_bodyid site_pos site_quat actuator_trntype actuator_trnid actuator_gear
-    actuator_gaintype actuator_gainprm actuator_biastype actuator_biasprm actuator_dyntype
-    """.split()
-)
-"""Every array of a contact-free MuJoCo model that its motion depends on."""
-
-
 @dataclass(frozen=True)
 class Dynamics:
-    """The physics of one environment.
+    """The physics of one environment. Shapes: state x (n,), action a (m,) in [-1, 1], disturbance w (q,).
 
-    step: (x, a, w) -> x+, one control period.
+    step: (x, a, w) -> x+, one control period. A mechanical model's `ctrl` is `supported.controls(model, a)`.
     linearise: x -> Affine, exact at x.
     include: (constraints, disturbance) -> Inclusion, what a proof may assume of `step`.
     fingerprint: SHA-256 of everything that determines `step`; certificates are bound to it.
     model: the MuJoCo model, or None for a task that is not mechanical.
     physics: which implementation `step` is ("plain" for tasks that are not mechanical).
+    state_names: the joints' names and, with "dot" added, those of their velocities; () where not mechanical.
+    action_names: the actuators' names; () where not mechanical.
     """
 
     step: Callable[[Array, Array, Array], Array]
@@ -63,57 +55,36 @@ class Dynamics:
     fingerprint: str
     model: mujoco.MjModel | None
     physics: Physics
+    state_names: tuple[str, ...] = ()
+    action_names: tuple[str, ...] = ()
 
 
 def mjx_step(
     model: mujoco.MjModel, disturbance_input: Float[np.ndarray, "v q"]
 ) -> Callable[[Array, Array, Array], Array]:
-    """x = (qpos, qvel), a = ctrl, w: the disturbance adds `disturbance_input @ w` to the accelerations.
+    """x = (qpos, qvel); a in [-1, 1], mapped to ctrl; `disturbance_input @ w` is added to the accelerations.
 
     Semi-implicit Euler makes the added acceleration F w move the next velocities by dt F w and the
     next positions by dt^2 F w; this equals a generalised force M(q) F w inside the step.
 
     Raises:
-        ValueError: if the model could break the exact affinity that safety rests on.
+        ValueError: if the model is not supported, naming every reason.
     """
-    check_affine(model)
+    check_supported(model)
     dt = model.opt.timestep
     noise = np.vstack([dt**2 * disturbance_input, dt * disturbance_input])
     nq = model.nq
-    device_model = mjx.put_model(model, impl="jax")
+    device_model = mjx.put_model(without_collisions(model), impl="jax")
 
     # Not for speed of running: jit traces MJX's thousands of operations once, not at every use.
     @jax.jit
     def step(x: Float[Array, " n"], a: Float[Array, " m"], w: Float[Array, " q"]) -> Float[Array, " n"]:
         data = mjx.make_data(device_model)
-        data = data.replace(qpos=x[:nq], qvel=x[nq:], ctrl=a)
+        data = data.replace(qpos=x[:nq], qvel=x[nq:], ctrl=controls(model, a))
         data = mjx.step(device_model, data)
         return jnp.concatenate([data.qpos, data.qvel]) + jnp.asarray(noise, x.dtype) @ w
 
     return step
-
-
-def fingerprint(model: mujoco.MjModel, *arrays: np.ndarray) -> str:
-    """SHA-256 over the numbers of the compiled model that enter its motion, and over `arrays`.
-
-    Names, colours and file layout do not matter; a mass changed in its last bit does.
-    """
-    digest = hashlib.sha256()
-    for name in MOTION_FIELDS:
-        _absorb(digest, name, np.asarray(getattr(model, name)))
-    option = np.concatenate([[model.opt.timestep, model.opt.viscosity, model.opt.density], model.opt.gravity])
-    _absorb(digest, "option", option)
-    flags = np.array([model.opt.integrator, model.opt.disableflags, model.opt.enableflags])
-    _absorb(digest, "flags", flags)
-    for index, array in enumerate(arrays):
-        _absorb(digest, f"array{index}", array)
-    return digest.hexdigest()
-
-
-def _absorb(digest, name: str, array: np.ndarray) -> None:
-    canonical = np.ascontiguousarray(array, "<i8" if array.dtype.kind in "iub" else "<f8")
-    digest.update(f"{name}{canonical.shape}".encode())
-    digest.update(canonical.tobytes())
 
 
 def mechanical(
@@ -122,9 +93,17 @@ def mechanical(
     """The dynamics of an MJCF model whose accelerations are disturbed by `disturbance_input @ w`.
 
     Raises:
-        ValueError: if the model is not exactly affine in its controls, or `physics` is unknown.
+        ValueError: if the model is not supported, naming every reason, `disturbance_input` does not fit it or
+            is not finite, or `physics` is unknown.
     """
     disturbance_input = np.asarray(disturbance_input, float)
+    if disturbance_input.ndim != 2 or len(disturbance_input) != model.nv:
+        raise ValueError(
+            f"the disturbance input has shape {disturbance_input.shape}, expected ({model.nv}, "
+            "disturbances): a row for each joint"
+        )
+    if not np.isfinite(disturbance_input).all():
+        raise ValueError(f"the disturbance input is not finite: {disturbance_input.tolist()}")
     if physics == "mjx":
         step = mjx_step(model, disturbance_input)
         linearise = with_stored_jacobian(linearise_by_differences(step, model.nu, disturbance_input.shape[1]))
@@ -133,6 +112,7 @@ def mechanical(
         linearise = compiled.compiled_linearise(model, disturbance_input)
     else:
         raise ValueError(f"physics must be 'mjx' or 'compiled' for a mechanical task, not {physics!r}")
+    joints = _names("joint", (model.joint(k).name for k in range(model.njnt)))
     return Dynamics(
         step=step,
         linearise=linearise,
@@ -142,7 +122,13 @@ def mechanical(
         fingerprint=fingerprint(model, disturbance_input),
         model=model,
         physics=physics,
+        state_names=(*joints, *(f"{name}dot" for name in joints)),
+        action_names=_names("actuator", (model.actuator(k).name for k in range(model.nu))),
     )
+
+
+def _names(kind: str, given: Iterable[str]) -> tuple[str, ...]:
+    return tuple(name or f"{kind} {index}" for index, name in enumerate(given))
 
 
 def linear(
@@ -164,7 +150,7 @@ def linear(
 
     digest = hashlib.sha256()
     for name, array in {"state": state, "action": action, "noise": noise, "constant": constant}.items():
-        _absorb(digest, name, array)
+        absorb(digest, name, array)
     return Dynamics(
         step=lambda x, a, w: predict(linearise(x), a, w),
         linearise=linearise,

@@ -3,10 +3,14 @@
 Arithmetic on an `Expression` and floats builds a graph in which equal nodes are one node, constants
 are folded, and products with 0 and 1 and sums with 0 vanish, so that code written for the general
 case leaves only the operations that a special case needs. A `Program` runs such a graph on any number
-type with + - * / : floats, numpy and JAX arrays, intervals, mpmath numbers.
+type with + - * / : floats, numpy and JAX arrays, intervals, Taylor models, mpmath numbers.
+
+Folding computes in floats: a program equals the formulas it was made from up to rounding of its constants,
+and the program is what proofs speak of. `0 * (x / y)` and `0 / y` fold to 0, which holds wherever y is not 0:
+a graph therefore remembers everything that it ever divided by, for a proof to check.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, NamedTuple
 
 Number = Any  # a float or an Expression while a graph is built; any number type when it is run
@@ -48,11 +52,15 @@ class Expression:
 
 
 class Graph:
-    """Holds every node once. Inputs are numbered in the order in which they are made."""
+    """Holds every node once. Inputs are numbered in the order in which they are made.
+
+    denominators: every expression divided by, also where the quotient was folded away.
+    """
 
     def __init__(self):
         self._nodes: dict[tuple, Expression] = {}
         self.inputs: list[Expression] = []
+        self.denominators: list[Expression] = []
 
     def input(self) -> Expression:
         """A new independent variable."""
@@ -153,7 +161,11 @@ def _multiply(x: Number, y: Number) -> Number:
 
 def _divide(x: Number, y: Number) -> Number:
     if _constant(y):
+        if y == 0.0:
+            raise ValueError("an expression is divided by the constant 0")
         return _multiply(x, 1.0 / y)
+    if y not in y.graph.denominators:
+        y.graph.denominators.append(y)
     if _constant(x) and x == 0.0:
         return 0.0
     return y.graph.node("div", x, y)
@@ -222,6 +234,29 @@ def run(code: Program, inputs: Sequence[Number], sin: Callable, cos: Callable) -
         else:
             values.append(sin(x) if operation == "sin" else cos(x))
     return [value(end) for end in code.outputs]
+
+
+def degrees(code: Program, variables: Collection[int]) -> list[int]:
+    """For each output, 0 if the code does not use these inputs, 1 if it is affine in all of them together.
+
+    2 stands for everything else. Read off the operations alone, whatever the constants are.
+    """
+    known = [int(i in variables) for i in range(code.inputs)]
+
+    def degree(argument) -> int:
+        return known[argument] if isinstance(argument, int) else 0
+
+    for operation, first, second in code.operations:
+        x, y = degree(first), degree(second)
+        if operation in ("add", "sub"):
+            known.append(max(x, y))
+        elif operation == "mul":
+            known.append(min(x + y, 2))
+        elif operation == "neg" or (operation == "div" and y == 0):
+            known.append(x)
+        else:
+            known.append(2 if x or y else 0)
+    return [degree(end) for end in code.outputs]
 
 
 def gradients(outputs: Sequence[Number], variables: Sequence[Expression]) -> list[list[Number]]:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from safebench.physics.expression import Number, cosine, sine
+from safebench.physics.expression import Expression, Number, cosine, sine
 from safebench.physics.joint_tree import Link
 
 Vector = list[Number]
@@ -213,11 +213,17 @@ def _inertia_in_parent(tree: Tree, i: int, mass: Number, arm: Vector, inertia: l
 
 
 def factor(matrix: list[Vector]) -> tuple[list[Vector], Vector]:
-    """M = L^T D L with unit lower triangular L as sparse as the tree; returns L and 1 / D."""
+    """M = L^T D L with unit lower triangular L as sparse as the tree; returns L and 1 / D.
+
+    Raises:
+        ValueError: if an entry of D is a constant that is not positive.
+    """
     count = len(matrix)
     work = [row[:] for row in matrix]
     inverses: Vector = [0.0] * count
     for k in reversed(range(count)):
+        if not isinstance(work[k][k], Expression) and not work[k][k] > 0.0:
+            raise ValueError(f"the inertia matrix is singular: joint {k} moves an inertia of {work[k][k]}")
         inverses[k] = 1.0 / work[k][k]
         for i in reversed(range(k)):
             ratio = work[k][i] * inverses[k]

@@ -1,72 +1,48 @@
 """A rigorous bound on what a mechanical system's step adds to its linear model.
 
-Theorem. Let x = (q, v), y = x - origin, and let the step be semi-implicit Euler,
+THEOREM. Let x = (q, v), y = x - origin, and let the step be semi-implicit Euler,
 x+ = A0 x + G (acc(x, a) + F w) with A0 = [I, dt I; 0, I] and G = [dt^2 I; dt I]. For any matrix J0 put
 rho(x, a) = acc(x, a) - J0 [y; a]. Then y+ = (A0 + G J0_x) y + G J0_a a + r with the residual
-r = (A0 - I) origin + G rho(x, a) + G F w. Let acc be continuously differentiable on the box
-X x [-1, 1]^m, cut into cells with centres c and radii rad. For each direction g, with u = g G and by
-the mean value theorem applied to u . rho on the segment from c to z = (x, a),
+r = (A0 - I) origin + G rho(x, a) + G F w. For each direction g, with u = g G,
 
-    u . rho(z) <= u . rho(c) + sum_j sup |u . (J(cell) - J0)_j| rad_j
+    g . r  <=  g . (A0 - I) origin  +  max over cells of (sup of u . rho)  +  support of G F W in direction g
 
-where J(cell) encloses the Jacobian of acc over the cell (Moore, Methods and Applications of Interval
-Analysis, 1979, section 4.4: mean value form). The largest of these bounds over the cells, plus the
-support of G F W, bounds g . r over all of X, all a and all w in W.
+where the cells together cover the constraint box and the actions [-1, 1]^m. `cover` encloses rho on every
+cell by a Taylor model of the program for acc (Makino, Berz, Taylor models and other validated functional
+inclusion methods, 2003), whose polynomials keep what intervals lose: that terms of one variable cancel.
 
-Which coordinates are cut: those that entries of J depend on. A coordinate on which its own column
-of J does not depend enters acc affinely when all others are held; acc, and u . rho, are then affine
-in each such coordinate, so their maximum lies at a vertex, and two cells of radius 0 cover the whole
-range. (Actions always are of this kind.)
+What is exact. J0 is any matrix, here the Jacobian at the origin to rounding. rho is enclosed as acc less
+J0, as floats, times y and a, so columns of J0 that are constant need no assumption either. The proof speaks
+of the program: constants of the model that were combined in floats while it was made (see `expression`) are
+what they are, and the allowance for the simulated step covers its distance from the model. Everything that
+the program's formulas ever divided by is shown to have no zero in the box, also where the quotient was
+multiplied by 0 and left no trace.
 
-rho(c) and J(cell) are computed in outward-rounded interval arithmetic. The sums over joints and
-coordinates run in floating point, with a bound on their rounding error added (n-term sums: at most
-n eps / (1 - n eps) times the sum of magnitudes, in any order; Higham, Accuracy and Stability of
-Numerical Algorithms, 2002, section 3.1).
+Rounding. Taylor models round outwards; sums over joints and columns run in floating point, with a bound on
+their rounding error added (n-term sums: at most n eps / (1 - n eps) times the sum of magnitudes, in any
+order; Higham, Accuracy and Stability of Numerical Algorithms, 2002, section 3.1). The simulated step may
+differ from real arithmetic by `safebench.sets.rounding.allowance` of the magnitude that one step adds up.
 """
 
-import itertools
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
-from safebench.physics.expression import Expression, Graph, Number, Program, gradients, program, run
-from safebench.sets import interval
-from safebench.sets.inclusion import Inclusion
-from safebench.sets.interval import Interval, ball, magnitude, point
+from safebench.physics.cover import Cells, cover, evaluate, highest, size, thin
+from safebench.physics.expression import Graph, Number
+from safebench.physics.field import Field, field_of
+from safebench.physics.taylor import EPS
+from safebench.sets.inclusion import Inclusion, Shares
+from safebench.sets.interval import ball, magnitude, point
 from safebench.sets.polytope import Box
+from safebench.sets.rounding import allowance, largest
 
 Array = np.ndarray
 
-# The simulated step may differ from real arithmetic on the compiled accelerations by this much of
-# 1 + the largest state coordinate; tests hold the two together on the whole box.
-SIMULATION_ERROR = 1e-12
 MOST_CELLS = 20_000
-MOST_VERTICES = 64
-MOST_VALUES = 20_000_000  # numbers held at once while a program runs on many cells
-EPS = np.finfo(float).eps
-
-
-class Cells(NamedTuple):
-    """u . rho over cell k lies below u . centre_k + sum_j |u . slopes_kj| + |u| . spread_k."""
-
-    centre: Float[Array, "cells v"]
-    slopes: Float[Array, "columns cells v"]
-    spread: Float[Array, "cells v"]
-
-
-class Field(NamedTuple):
-    """Accelerations and what their Jacobian depends on; variables are (q, v, a) over `domain`."""
-
-    domain: Box
-    origin: Float[Array, " variables"]
-    slope: Float[Array, "v variables"]  # J0
-    value_code: Program
-    slope_code: Program  # the varying columns, one after the other
-    varying: list[int]  # columns of the Jacobian that are not constant; the others equal J0's exactly
-    cut: list[int]  # variables that the Jacobian depends on and that are cut
-    ends: list[int]  # variables covered by their two end points
+LARGEST_BOUND = 1e100
 
 
 def include(
@@ -77,16 +53,101 @@ def include(
     constraints: Box,
     disturbance: Box,
     most_cells: int = MOST_CELLS,
+    rounding: Float[Array, " n"] | float = 0.0,
 ) -> Inclusion:
     """The inclusion of a semi-implicit Euler step with these accelerations of (q, v, a).
 
     origin is the centre of the constraint box; the linear model is the one at the origin and a = 0.
+    rounding: per coordinate, a magnitude found elsewhere that rounding of one step is measured against,
+        such as `conditioning.magnitude`; it counts where it is larger than what the step adds up.
 
     Raises:
-        ValueError: if the boxes do not fit the system, or no finite bound on the accelerations is found.
+        ValueError: if the boxes do not fit the system or are not finite, or no finite bound on the
+            accelerations is found.
     """
-    joints, variables = len(accelerations), len(graph.inputs)
-    states, actions = 2 * joints, variables - 2 * joints
+    joints, states = len(accelerations), 2 * len(accelerations)
+    disturbance_input = np.asarray(disturbance_input, float)
+    check_boxes(constraints, disturbance, states, disturbance_input)
+    field = field_of(graph, accelerations, constraints)
+    cells, boxes = cover(field, most_cells)
+    if not np.isfinite(cells.spread).all():
+        raise ValueError(
+            "no finite bound on the accelerations over the constraint box: their inertia matrix may be "
+            "singular in it, or the box is too large for such bounds; try a smaller box"
+        )
+    cells = thin(cells)
+
+    # The linear model, and how far its rounded entries are from the exact ones.
+    exact_rows = [_row(field, time_step, i) for i in range(states)]
+    rounded = np.array([ball(row)[0] for row in exact_rows])
+    reach = _up(np.maximum(field.domain.upper - field.origin, field.origin - field.domain.lower))
+    inexact = np.array(
+        [_sum(magnitude(row - kept) * reach) for row, kept in zip(exact_rows, rounded, strict=True)]
+    )
+    noise = np.vstack([time_step**2 * disturbance_input, time_step * disturbance_input])
+    terms = np.maximum(
+        _magnitude(cells, field, time_step, noise, constraints, disturbance), np.asarray(rounding, float)
+    )
+    residual = Residual(
+        cells=cells,
+        time_step=time_step,
+        drift=np.concatenate([time_step * field.origin[joints:states], np.zeros(joints)]),
+        noise=noise,
+        disturbance=disturbance,
+        margin=inexact + allowance(terms, np.float64),
+    )
+    return Inclusion(
+        origin=field.origin[:states],
+        state=rounded[:, :states],
+        action=rounded[:, states:],
+        support=residual.support,
+        magnitude=terms,
+        shares=_shares(residual, field, boxes),
+    )
+
+
+class Residual(NamedTuple):
+    """What `support` is made of; `margin` is granted to each coordinate of a step."""
+
+    cells: Cells
+    time_step: float
+    drift: Float[Array, " n"]
+    noise: Float[Array, "n q"]
+    disturbance: Box
+    margin: Float[Array, " n"]
+
+    def accelerations(self, directions: Float[Array, "k n"]) -> Float[Array, "k v"]:
+        """u = g G."""
+        joints = directions.shape[1] // 2
+        return self.time_step * (self.time_step * directions[:, :joints] + directions[:, joints:])
+
+    def support(self, directions: Float[Array, "k n"]) -> Float[Array, " k"]:
+        """The theorem's bound, see the module."""
+        g = np.atleast_2d(np.asarray(directions, float))
+        joints, columns = self.cells.centre.shape[1], self.cells.slopes.shape[1]
+        u = self.accelerations(g)
+        middle, radius = self.disturbance.centre, np.maximum(self.disturbance.radius, 0.0)
+        # Centre and radius of W are themselves rounded: cover W by a slightly larger radius.
+        radius = _up(_up(radius) + EPS * largest(self.disturbance))
+        through = g @ self.noise
+        value = highest(self.cells, u) + g @ self.drift + through @ middle + np.abs(through) @ radius
+        # Terms in the longest sum, times at most eight roundings in each of their factors.
+        count = joints * (2 * columns + self.cells.crosses.shape[1] + 2) + 4 * len(self.drift)
+        relative = 8.0 * EPS * (count + 2 * len(middle) + 16)
+        total = self.accelerations(np.abs(g)) @ size(self.cells).max(axis=0) + np.abs(g) @ (
+            np.abs(self.drift) + np.abs(self.noise) @ (np.abs(middle) + radius) + self.margin
+        )
+        return _up(value + np.abs(g) @ self.margin + relative * total)
+
+
+def check_boxes(
+    constraints: Box, disturbance: Box, states: int, disturbance_input: Float[Array, "v q"]
+) -> None:
+    """Refuse boxes that `include` can do nothing with.
+
+    Raises:
+        ValueError: naming the box and the coordinate.
+    """
     if len(constraints.lower) != states:
         raise ValueError(f"the constraint box has {len(constraints.lower)} coordinates, the state {states}")
     if len(disturbance.lower) != disturbance_input.shape[1]:
@@ -94,189 +155,80 @@ def include(
             f"the disturbance box has {len(disturbance.lower)} coordinates, "
             f"the disturbance input {disturbance_input.shape[1]} columns"
         )
-    field = _field(graph, accelerations, constraints, actions)
-    cells = _refine(field, most_cells)
-    if not np.isfinite(cells.spread).all():
-        raise ValueError(
-            "no finite bound on the accelerations over the constraint box: their inertia matrix may be "
-            "singular in it, or the box is too large for interval bounds; try a smaller box"
-        )
+    for name, box in (("constraint", constraints), ("disturbance", disturbance)):
+        for k, (low, high) in enumerate(zip(box.lower, box.upper, strict=True)):
+            # Written so that nan is refused.
+            if not -LARGEST_BOUND <= low <= high <= LARGEST_BOUND:
+                raise ValueError(
+                    f"coordinate {k} of the {name} box runs from {low} to {high}: "
+                    f"bounds must be ordered, finite and at most {LARGEST_BOUND:g} in magnitude"
+                )
 
-    # The linear model, and how far its rounded entries are from the exact ones.
+
+def _row(field: Field, time_step: float, i: int):
+    """Row i of (A0 + G J0_x, G J0_a), enclosed."""
+    joints, variables = field.slope.shape
     dt = point(time_step)
-    euler = np.vstack([np.hstack([np.eye(joints), np.zeros((joints, joints))]), np.eye(states)[joints:]])
-    exact_rows = []
-    for i in range(states):
-        gain = dt * dt if i < joints else dt
-        row = gain * field.slope[i % joints]
-        shift = np.zeros(variables)
-        shift[:states] = euler[i]
-        if i < joints:
-            shift[joints + i] = time_step
-        exact_rows.append(row + shift)
-    rounded = np.array([ball(row)[0] for row in exact_rows])
-    reach = _up(np.maximum(field.domain.upper - field.origin, field.origin - field.domain.lower))
-    rounding = np.array(
-        [_sum(magnitude(row - kept) * reach) for row, kept in zip(exact_rows, rounded, strict=True)]
-    )
-    largest = max(np.abs(constraints.lower).max(), np.abs(constraints.upper).max())
-    margin = rounding + SIMULATION_ERROR * (1.0 + largest)
-
-    # G F W and (A0 - I) origin, as centres and radii of every coordinate's or disturbance's part.
-    drift = np.concatenate([time_step * field.origin[joints:states], np.zeros(joints)])
-    noise = np.vstack([time_step**2 * disturbance_input, time_step * disturbance_input])
-    support = _support(cells, time_step, drift, noise, disturbance, margin)
-    return Inclusion(field.origin[:states], rounded[:, :states], rounded[:, states:], support)
+    identity = np.zeros(variables)
+    identity[i] = 1.0
+    if i < joints:
+        identity[joints + i] = time_step
+        return dt * dt * field.slope[i] + identity
+    return dt * field.slope[i - joints] + identity
 
 
-def _support(
-    cells: Cells, time_step: float, drift: Array, noise: Array, disturbance: Box, margin: Array
-) -> Callable[[Float[Array, "k n"]], Float[Array, " k"]]:
+def _magnitude(
+    cells: Cells, field: Field, time_step: float, noise: Array, constraints: Box, disturbance: Box
+) -> Float[Array, " n"]:
+    """Per coordinate, an upper bound of the magnitudes that one step adds up.
+
+    At a fixed state, acceleration i is affine in the actions, which swing it by sum_k |d acc_i / d a_k|: at
+    most by what they do through J0 plus half the range of rho.
+    """
     joints = cells.centre.shape[1]
-    columns = len(cells.slopes)
-    largest = (np.abs(cells.centre) + np.abs(cells.slopes).sum(axis=0) + cells.spread).max(axis=0)
-    noise_centre, noise_radius = disturbance.centre, _up(np.maximum(disturbance.radius, 0.0))
-    # Centre and radius of W are themselves rounded: cover W by a slightly larger radius.
-    noise_radius = _up(noise_radius + EPS * np.maximum(np.abs(disturbance.lower), np.abs(disturbance.upper)))
-    # Terms in the longest sum, times at most four roundings in each factor.
-    relative = 8.0 * EPS * (joints * (columns + 2) + len(drift) + 2 * noise.shape[1] + columns + 16)
+    high, low = highest(cells, np.eye(joints)), highest(cells, -np.eye(joints))
+    reach = np.maximum(field.domain.upper - field.origin, field.origin - field.domain.lower)
+    pushed = np.abs(field.slope[:, 2 * joints :]).sum(axis=1) + 0.5 * (high + low)
+    accelerated = np.abs(field.slope) @ reach + np.maximum(high, low)
+    state = largest(constraints)
+    gusts = np.abs(noise) @ largest(disturbance)
+    speed = np.concatenate([time_step * state[joints:], np.zeros(joints)])
+    scale = np.repeat([time_step**2, time_step], joints)
+    moved = scale * np.tile(pushed + accelerated, 2) + speed + gusts
+    return np.maximum(state, moved * (1.0 + 1e-9))
 
-    def support(directions: Float[Array, "k n"]) -> Float[Array, " k"]:
+
+def _shares(residual: Residual, field: Field, boxes: Box) -> Callable[[Float[Array, "k n"]], Shares]:
+    states = 2 * len(field.slope)
+    idle: list[Cells] = []  # the cells at a = 0, made on first use
+
+    def shares(directions: Float[Array, "k n"]) -> Shares:
         g = np.atleast_2d(np.asarray(directions, float))
-        u = time_step * (time_step * g[:, :joints] + g[:, joints:])
-        size = time_step * (time_step * np.abs(g[:, :joints]) + np.abs(g[:, joints:]))
-        worst = np.full(len(g), -np.inf)
-        chunk = max(1, 2_000_000 // max(1, len(g)))
-        for start in range(0, len(cells.centre), chunk):
-            part = slice(start, start + chunk)
-            bound = u @ cells.centre[part].T + size @ cells.spread[part].T
-            for slope in cells.slopes:
-                bound += np.abs(u @ slope[part].T)
-            worst = np.maximum(worst, bound.max(axis=1))
-        through = g @ noise
-        value = worst + g @ drift + through @ noise_centre + np.abs(through) @ noise_radius
-        total = size @ largest + np.abs(g) @ (
-            np.abs(drift) + np.abs(noise) @ (np.abs(noise_centre) + noise_radius) + margin
+        if not idle:
+            still, at_origin = _idle(field, boxes, states)
+            idle.extend([still, at_origin])
+        u = residual.accelerations(g)
+        start = u @ idle[1].centre[0]
+        calm = highest(idle[0], u)
+        through = g @ residual.noise
+        return Shares(
+            constant=start + g @ residual.drift,
+            disturbance=through @ residual.disturbance.centre + np.abs(through) @ residual.disturbance.radius,
+            state_nonlinearity=calm - start,
+            action_nonlinearity=highest(residual.cells, u) - calm,
         )
-        return _up(value + np.abs(g) @ margin + relative * total)
 
-    return support
-
-
-def _field(graph: Graph, accelerations, constraints: Box, actions: int) -> Field:
-    ones = np.ones(actions)
-    domain = Box(np.concatenate([constraints.lower, -ones]), np.concatenate([constraints.upper, ones]))
-    origin = np.concatenate([constraints.centre, 0.0 * ones])
-    jacobian = gradients(accelerations, graph.inputs)
-    second = [_dependencies([row[j] for row in jacobian]) for j in range(len(graph.inputs))]
-    bends = [j for j, on in enumerate(second) if on]
-    moved = sorted(set().union(*second))
-    affine = [j for j in moved if j not in second[j]]
-    affine.sort(key=lambda j: j < len(constraints.lower))  # actions first
-    ends = affine[: int(np.log2(MOST_VERTICES))]
-    flat = [entry for row in jacobian for entry in row]
-    numbers = run(program(graph, flat), [point(z) for z in origin], interval.sin, interval.cos)
-    slope = np.array([float(ball(point(x))[0]) for x in numbers]).reshape(len(accelerations), -1)
-    if not np.isfinite(slope).all():
-        raise ValueError("the accelerations have no finite Jacobian at the centre of the constraint box")
-    cut = [j for j in moved if j not in ends]
-    value_code = program(graph, accelerations)
-    slope_code = program(graph, [row[j] for j in bends for row in jacobian])
-    return Field(domain, origin, slope, value_code, slope_code, bends, cut, sorted(ends))
+    return shares
 
 
-def _dependencies(roots: Sequence[Number]) -> set[int]:
-    """The inputs that expressions depend on."""
-    found: set[int] = set()
-    seen: set[Expression] = set()
-    pending = [root for root in roots if isinstance(root, Expression)]
-    while pending:
-        node = pending.pop()
-        if node in seen:
-            continue
-        seen.add(node)
-        if node.operation == "input":
-            found.add(node.arguments[0])
-        pending.extend(x for x in node.arguments if isinstance(x, Expression))
-    return found
-
-
-def _refine(field: Field, most_cells: int) -> Cells:
-    """Double the cuts of the coordinate that gains most until nothing gains or the cells run out."""
-    counts = dict.fromkeys(field.cut, 1)
-    vertices = 2 ** len(field.ends)
-    cells = _bound(field, counts)
-    while True:
-        total = vertices * int(np.prod(list(counts.values()), dtype=int))
-        trials = [counts | {j: 2 * counts[j]} for j in field.cut] if 2 * total <= most_cells else []
-        bounds = [_bound(field, trial) for trial in trials]
-        scores = [_score(bound) for bound in bounds]
-        now = _score(cells)
-        # Two cuts may pay only together, so a step without gain is taken while cells are cheap.
-        if not scores or (min(scores) > 0.999 * now and np.isfinite(now) and total > 256):
-            return cells
-        best = int(np.argmin(scores))
-        if scores[best] >= now and total > 256:
-            smallest = min(counts.values())
-            best = next(i for i, j in enumerate(field.cut) if counts[j] == smallest)
-        counts, cells = trials[best], bounds[best]
-
-
-def _score(cells: Cells) -> float:
-    """The sum over joints of the bounds on +-acceleration, each relative to nothing: SI units."""
-    swing = np.abs(cells.slopes).sum(axis=0) + cells.spread
-    return float(((cells.centre + swing).max(axis=0) + (swing - cells.centre).max(axis=0)).sum())
-
-
-def _bound(field: Field, counts: dict[int, int]) -> Cells:
-    grids = []
-    for j in range(len(field.origin)):
-        low, high = field.domain.lower[j], field.domain.upper[j]
-        if j in field.ends:
-            grids.append([(low, low), (high, high)])
-        else:
-            edges = np.linspace(low, high, counts.get(j, 1) + 1)
-            edges[0], edges[-1] = low, high
-            grids.append(list(itertools.pairwise(edges)))
-    index = np.stack(np.meshgrid(*[np.arange(len(grid)) for grid in grids], indexing="ij"), axis=-1)
-    index = index.reshape(-1, len(grids))
-    box = np.stack([np.array(grid)[index[:, j]] for j, grid in enumerate(grids)], axis=1)  # cells, z, 2
-    operations = len(field.slope_code.operations) + len(field.value_code.operations)
-    chunk = max(1, MOST_VALUES // (2 * operations + 1))
-    parts = [_bound_chunk(field, box[start : start + chunk]) for start in range(0, len(box), chunk)]
-    return Cells(
-        np.concatenate([part.centre for part in parts]),
-        np.concatenate([part.slopes for part in parts], axis=1),
-        np.concatenate([part.spread for part in parts]),
-    )
-
-
-def _bound_chunk(field: Field, box: Float[Array, "cells z 2"]) -> Cells:
-    count, joints = len(box), len(field.slope)
-    whole = [Interval(box[:, j, 0], box[:, j, 1]) for j in range(box.shape[1])]
-    middles, radii = zip(*[ball(x) for x in whole], strict=True)
-    # End points are exact: ball() rounds their radius up from 0, which covers nothing more.
-    centres = [point(middle) for middle in middles]
-    values = run(field.value_code, centres, interval.sin, interval.cos)
-    slopes = run(field.slope_code, whole, interval.sin, interval.cos)
-    centre, spread = np.zeros((count, joints)), np.zeros((count, joints))
-    steep = [j for j in field.varying if j not in field.ends]
-    swing = np.zeros((len(steep), count, joints))
-    for i in range(joints):
-        rest = point(values[i]) + np.zeros(count)
-        for j, middle in enumerate(middles):
-            if field.slope[i, j] != 0.0:
-                rest = rest - field.slope[i, j] * (point(middle) - field.origin[j])
-        centre[:, i], spread[:, i] = ball(rest)
-        for k, j in enumerate(field.varying):
-            difference = point(slopes[k * joints + i]) - field.slope[i, j] + np.zeros(count)
-            middle, radius = ball(difference)
-            if j in field.ends:
-                spread[:, i] = _up(spread[:, i] + _up(_up(np.abs(middle) + radius) * radii[j]))
-            else:
-                swing[steep.index(j), :, i] = middle * radii[j]
-                spread[:, i] = _up(spread[:, i] + _up(radius * radii[j]) + EPS * np.abs(middle * radii[j]))
-    return Cells(centre, swing, spread)
+def _idle(field: Field, boxes: Box, states: int) -> tuple[Cells, Cells]:
+    """The cells at a = 0, and the one of the origin."""
+    ends = tuple(j for j in field.ends if j < states)
+    domain, low, high = field.domain, boxes.lower.copy(), boxes.upper.copy()
+    low[:, states:] = high[:, states:] = 0.0
+    calm = evaluate(field._replace(domain=domain, ends=ends), Box(low, high))
+    alone = field._replace(ends=())
+    return calm, evaluate(alone, Box(field.origin[None], field.origin[None]))
 
 
 def _up(x):

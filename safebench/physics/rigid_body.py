@@ -11,8 +11,7 @@ import mujoco
 import numpy as np
 from jaxtyping import Float
 
-from safebench.physics import remainder
-from safebench.physics.affine import check_affine
+from safebench.physics import conditioning, remainder
 from safebench.physics.expression import Graph
 from safebench.physics.joint_tree import Pose, links_of, rotation_of, snap
 from safebench.physics.recursions import (
@@ -27,51 +26,9 @@ from safebench.physics.recursions import (
     tree_of,
     weights,
 )
+from safebench.physics.supported import check_supported, controls
 from safebench.sets.inclusion import Inclusion
 from safebench.sets.polytope import Box
-
-
-def check_supported(model: mujoco.MjModel) -> None:
-    """Refuse a model that the compiled dynamics do not cover, naming every reason.
-
-    Raises:
-        ValueError: also for all that `check_affine` refuses.
-    """
-    check_affine(model)
-    transmissions = {mujoco.mjtTrn.mjTRN_JOINT, mujoco.mjtTrn.mjTRN_JOINTINPARENT, mujoco.mjtTrn.mjTRN_SITE}
-    gains = {mujoco.mjtGain.mjGAIN_FIXED, mujoco.mjtGain.mjGAIN_AFFINE}
-    biases = {mujoco.mjtBias.mjBIAS_NONE, mujoco.mjtBias.mjBIAS_AFFINE}
-    on_site = model.actuator_trntype == mujoco.mjtTrn.mjTRN_SITE
-    state_terms = np.hstack([model.actuator_gainprm[:, 1:3], model.actuator_biasprm[:, 1:3]])
-    refusals = {
-        "it has no joints": model.nv == 0,
-        "it has tendons": model.ntendon > 0,
-        "it has equality constraints": model.neq > 0,
-        "it has flexes": model.nflex > 0,
-        "it has mocap bodies": model.nmocap > 0,
-        "it has plug-ins": model.nplugin > 0,
-        "its medium has density or viscosity": model.opt.density != 0 or model.opt.viscosity != 0,
-        "a joint limits the actuator force": model.jnt_actfrclimited.any(),
-        "a joint has polynomial stiffness or damping": model.jnt_stiffnesspoly.any()
-        or model.dof_dampingpoly.any(),
-        "an actuator has damping or armature": model.actuator_damping.any()
-        or model.actuator_dampingpoly.any()
-        or model.actuator_armature.any(),
-        "an actuator has a delay": model.actuator_delay.any(),
-        "an actuator has several inputs or outputs": model.nu != len(model.actuator_trntype)
-        or len(model.actuator_gear) != model.nu,
-        "an actuator acts on other than a joint or a site": not set(model.actuator_trntype.tolist())
-        <= set(map(int, transmissions)),
-        "an actuator's gain is neither fixed nor affine": not set(model.actuator_gaintype.tolist())
-        <= set(map(int, gains)),
-        "an actuator's bias is neither none nor affine": not set(model.actuator_biastype.tolist())
-        <= set(map(int, biases)),
-        "an actuator on a site has a reference site": (on_site & (model.actuator_trnid[:, 1] >= 0)).any(),
-        "an actuator on a site depends on position or velocity": state_terms[on_site].any(),
-    }
-    problems = [reason for reason, holds in refusals.items() if holds]
-    if problems:
-        raise ValueError("cannot compile the model's dynamics: " + "; ".join(problems))
 
 
 class Accelerations(NamedTuple):
@@ -82,11 +39,10 @@ class Accelerations(NamedTuple):
 
 
 def accelerations_of(model: mujoco.MjModel) -> Accelerations:
-    """The joint accelerations of a model, undisturbed, as expressions of (q, v, a).
+    """The joint accelerations of a model, undisturbed, as expressions of (q, v, a), a in [-1, 1].
 
     Raises:
-        ValueError: if the model is not a contact-free tree of hinge and slide joints with supported
-            actuators, naming every reason.
+        ValueError: if the model is not supported, naming every reason.
     """
     check_supported(model)
     graph = Graph()
@@ -123,13 +79,10 @@ def _applied(model, poses: list[Pose], q: Vector, v: Vector, a: Vector):
     """Joint forces by springs, dampers and actuators, and wrenches of actuators mounted on sites."""
     forces: Vector = [0.0] * model.nv
     for i in range(model.nv):
-        if not _disabled(model, "SPRING"):
-            forces[i] = forces[i] - float(model.jnt_stiffness[i]) * (q[i] - float(model.qpos_spring[i]))
-        if not _disabled(model, "DAMPER"):
-            forces[i] = forces[i] - float(model.dof_damping[i]) * v[i]
+        forces[i] = forces[i] - float(model.jnt_stiffness[i]) * (q[i] - float(model.qpos_spring[i]))
+        forces[i] = forces[i] - float(model.dof_damping[i]) * v[i]
     wrenches: dict[int, tuple[Vector, Vector]] = {}
-    if _disabled(model, "ACTUATION"):
-        return forces, wrenches
+    ctrl = controls(model, list(a))
     for k in range(model.nu):
         target, gear = model.actuator_trnid[k, 0], model.actuator_gear[k]
         gain, bias = floats(model.actuator_gainprm[k]), floats(model.actuator_biasprm[k])
@@ -138,7 +91,7 @@ def _applied(model, poses: list[Pose], q: Vector, v: Vector, a: Vector):
         if model.actuator_biastype[k] == mujoco.mjtBias.mjBIAS_NONE:
             bias = [0.0] * 3
         if model.actuator_trntype[k] == mujoco.mjtTrn.mjTRN_SITE:
-            push = gain[0] * a[k] + bias[0]
+            push = gain[0] * ctrl[k] + bias[0]
             link, force, moment = _site_wrench(model, poses, target, gear)
             if link >= 0:
                 before = wrenches.get(link, ([0.0] * 3, [0.0] * 3))
@@ -147,7 +100,7 @@ def _applied(model, poses: list[Pose], q: Vector, v: Vector, a: Vector):
         else:
             ratio = float(gear[0])
             length, rate = ratio * q[target], ratio * v[target]
-            push = (gain[0] + gain[1] * length + gain[2] * rate) * a[k]
+            push = (gain[0] + gain[1] * length + gain[2] * rate) * ctrl[k]
             push = push + (bias[0] + bias[1] * length + bias[2] * rate)
             forces[target] = forces[target] + ratio * push
     return forces, wrenches
@@ -163,14 +116,28 @@ def _site_wrench(model, poses: list[Pose], site: int, gear):
 
 
 def include(
-    model: mujoco.MjModel, disturbance_input: Float[np.ndarray, "v q"], constraints: Box, disturbance: Box
+    model: mujoco.MjModel,
+    disturbance_input: Float[np.ndarray, "v q"],
+    constraints: Box,
+    disturbance: Box,
 ) -> Inclusion:
     """What a proof may assume of the model's simulated step on a box; see `remainder` for the theorem.
 
     The origin is the centre of the constraint box. `support` covers mjx and the compiled step alike.
+    Rounding is allowed for by what the step adds up and by the model's conditioning (`conditioning`).
 
     Raises:
-        ValueError: if the model is not covered, or its accelerations have no finite bound on the box.
+        ValueError: if the model is not covered, the boxes do not fit it or are not finite, or its
+            accelerations have no finite bound on the box.
     """
     graph, outputs = accelerations_of(model)
-    return remainder.include(graph, outputs, model.opt.timestep, disturbance_input, constraints, disturbance)
+    remainder.check_boxes(constraints, disturbance, 2 * model.nv, disturbance_input)
+    return remainder.include(
+        graph,
+        outputs,
+        model.opt.timestep,
+        disturbance_input,
+        constraints,
+        disturbance,
+        rounding=conditioning.magnitude(model, constraints),
+    )

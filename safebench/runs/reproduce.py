@@ -51,7 +51,7 @@ def standard_of(found: Result) -> Standard:
         episodes=cell.evaluation_starts,
         precision=cell.precision,
         physics=task.dynamics.physics,
-        certificates=frozenset({certificates.digest(task.certificate)}),
+        certificates=certificates.known_digests(task.certificate),
     )
 
 
@@ -61,12 +61,20 @@ def rerun(found: Result, seed: int) -> Iterator[str]:
     All seeds are trained, as one program, since fewer would be rounded differently.
 
     Raises:
-        LookupError: if the result has no such seed. ValueError: if it is not standard.
+        LookupError: if the result has no such seed. ValueError: if it is not standard, or was trained under a
+            certificate that the task's supersedes: the set is the same, the margin for rounding is not, and
+            training amplifies the last bits.
     """
     if seed not in found.seeds:
         raise LookupError(f"{found.title} has no seed {seed}; it has {', '.join(map(str, found.seeds))}")
     if not found.settings.standard:
         raise ValueError(f"{found.title}: only a result with standard settings can be run again")
+    installed = certificates.digest(prepare(cell_of(found)).task.certificate)
+    if found.certificate is not None and found.certificate.sha256 != installed:
+        raise ValueError(
+            f"{found.title} was trained under the certificate {found.certificate.sha256[:12]}, the installed "
+            f"one is {installed[:12]}: with another margin for rounding a run does not give the same returns"
+        )
     old, new = (result.runs[result.seeds.index(seed)] for result in (found, run(cell_of(found))))
     yield from differences(old, new)
 

@@ -15,17 +15,21 @@ from jaxtyping import Float
 
 from safebench import atomic
 from safebench.sets.polytope import Box, Polytope
+from safebench.sets.rounding import LARGEST, largest
 
 Array = np.ndarray
-FORMAT = 1
+FORMAT = 2
 _ARRAYS = (
     "origin normals offsets base_normals base_offsets gain feedforward translations translation_limits "
-    "constraints_lower constraints_upper disturbance_lower disturbance_upper"
+    "magnitude constraints_lower constraints_upper disturbance_lower disturbance_upper"
 ).split()
 _DAMAGE = (
     ValueError, OSError, KeyError, TypeError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError,
     RuntimeError, AttributeError,
 )  # fmt: skip
+
+
+STATED_BY_THE_BOX: Any = None
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,9 @@ class Certificate:
     fingerprint: hash of the dynamics it was proven for (`Dynamics.fingerprint`).
     volume: share of X's volume in S with its 95 % interval (value, low, high), by Monte Carlo.
     method: how it was made, in words and numbers.
+    magnitude: per coordinate, what rounding of one step is measured against (see safebench.sets.rounding);
+        the largest state of X where it is not stated.
+    supersedes: digests of earlier certificates of the very same set and law, which results may name.
     """
 
     task: str
@@ -60,6 +67,12 @@ class Certificate:
     contraction: float
     volume: tuple[float, float, float]
     method: str
+    magnitude: Float[Array, " n"] = STATED_BY_THE_BOX
+    supersedes: tuple[str, ...] = ()
+
+    def __post_init__(self):
+        if self.magnitude is None:
+            object.__setattr__(self, "magnitude", largest(self.constraints))
 
     @property
     def polytope(self) -> Polytope:
@@ -84,7 +97,8 @@ def load(path: str | os.PathLike, fingerprint: str | None = None) -> Certificate
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if the file is damaged, of an unknown format version, or proven for other dynamics.
+        ValueError: if the file is damaged, of an unknown format version, or proven for other dynamics, or if
+            its numbers cannot be a certificate's (`defects`).
     """
     path = Path(path)
     content = path.read_bytes()
@@ -101,7 +115,10 @@ def load(path: str | os.PathLike, fingerprint: str | None = None) -> Certificate
         certificate = _decode(header, arrays)
         if digest(certificate) != header["digest"]:
             raise ValueError("its contents do not match its digest")
-        _check_shapes(certificate)
+        check_shapes(certificate)
+        problems = defects(certificate)
+        if problems:
+            raise ValueError("; ".join(problems))
     except _DAMAGE as error:
         raise ValueError(f"{path} is not a certificate or is damaged: {error}") from None
     if fingerprint is not None and certificate.fingerprint != fingerprint:
@@ -123,6 +140,11 @@ def digest(certificate: Certificate) -> str:
     return hashed.hexdigest()
 
 
+def known_digests(certificate: Certificate) -> frozenset[str]:
+    """Its digest and those of the certificates that it supersedes: the same set, law and boxes."""
+    return frozenset({digest(certificate), *certificate.supersedes})
+
+
 def _encode(certificate: Certificate) -> bytes:
     header = _header(certificate) | {"digest": digest(certificate)}
     buffer = io.BytesIO()
@@ -139,6 +161,7 @@ def _header(certificate: Certificate) -> dict:
         "contraction": float(certificate.contraction),
         "volume": [float(value) for value in certificate.volume],
         "method": certificate.method,
+        "supersedes": list(certificate.supersedes),
     }
 
 
@@ -165,18 +188,20 @@ def _decode(header: dict, arrays: dict[str, Array]) -> Certificate:
         for name in ("constraints", "disturbance")
     }
     parts: dict[str, Any] = {**boxes, **arrays}
-    low, value, high = sorted(header["volume"])
+    value, low, high = header["volume"]
     return Certificate(
         task=str(header["task"]),
         fingerprint=str(header["fingerprint"]),
         contraction=float(header["contraction"]),
-        volume=(value, low, high),
+        volume=(float(value), float(low), float(high)),
         method=str(header["method"]),
+        supersedes=tuple(map(str, header["supersedes"])),
         **parts,
     )
 
 
-def _check_shapes(certificate: Certificate) -> None:
+def check_shapes(certificate: Certificate) -> None:
+    """Raise ValueError if the arrays do not fit together."""
     n, m, k = len(certificate.origin), len(certificate.feedforward), len(certificate.translation_limits)
     expected = {
         "origin": (n,),
@@ -188,6 +213,7 @@ def _check_shapes(certificate: Certificate) -> None:
         "feedforward": (m,),
         "translations": (n, k),
         "translation_limits": (k,),
+        "magnitude": (n,),
         "constraints_lower": (n,),
         "constraints_upper": (n,),
         "disturbance_lower": certificate.disturbance.upper.shape,
@@ -196,6 +222,34 @@ def _check_shapes(certificate: Certificate) -> None:
     for name, shape in expected.items():
         if arrays[name].shape != shape:
             raise ValueError(f"{name} has shape {arrays[name].shape}, expected {shape}")
-    for name, array in arrays.items():
-        if not np.isfinite(array).all():
-            raise ValueError(f"{name} is not finite")
+
+
+def defects(certificate: Certificate) -> list[str]:
+    """What is wrong with the numbers themselves, whatever the dynamics; empty if nothing is."""
+    found = []
+    for name, array in _arrays(certificate).items():
+        wrong = array[~(np.abs(array) <= LARGEST)]
+        if wrong.size:
+            found.append(f"{name} has the entry {wrong[0]}: all must be finite and at most {LARGEST:g}")
+    if found:
+        return found
+    for name in ("offsets", "base_offsets"):
+        offsets = getattr(certificate, name)
+        if offsets.size and not offsets.min() >= 1 / LARGEST:
+            found.append(f"{name} has the entry {offsets.min()}: the origin is not inside the set")
+    limits = certificate.translation_limits
+    if limits.size and not limits.min() >= 0:
+        found.append(
+            f"translation_limits has the entry {limits.min()}: a reference's range is [-L, L], L >= 0"
+        )
+    if certificate.magnitude.size and not certificate.magnitude.min() >= 0:
+        found.append(f"magnitude has the entry {certificate.magnitude.min()}, which must not be negative")
+    if not 0 <= certificate.contraction < 1:
+        found.append(f"contraction is {certificate.contraction}: the theorem needs 0 <= contraction < 1")
+    if not all(0 <= share <= 1 for share in certificate.volume):
+        found.append(f"volume is {certificate.volume}: shares lie in [0, 1]")
+    for name in ("constraints", "disturbance"):
+        low, high = getattr(certificate, name)
+        if (low > high).any():
+            found.append(f"{name} is empty: lower {low} exceeds upper {high}")
+    return found

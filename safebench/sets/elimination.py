@@ -19,6 +19,9 @@ from safebench.sets.polytope import Polytope
 
 Array = np.ndarray
 
+MOST_ROWS = 20_000
+"""Rows of a projection beyond which it is refused: each takes a linear program to prove."""
+
 
 class Lifted(NamedTuple):
     """Rows of the lifted polytope: normals @ y + references @ r <= offsets."""
@@ -49,8 +52,11 @@ def lift(base: Polytope, translations: Float[Array, "n k"], limits: Float[Array,
     """The lifted polytope; no rounding happens.
 
     Raises:
-        ValueError: if `coordinates` refuses the translations, or a row involves two of them.
+        ValueError: if `coordinates` refuses the translations, a row involves two of them, or a limit is not a
+            finite number >= 0.
     """
+    if not (np.isfinite(limits) & (limits >= 0)).all():
+        raise ValueError(f"the translations' limits must be finite and not negative, they are {limits}")
     moved = -base.normals[:, coordinates(translations)]
     k = moved.shape[1]
     if (np.count_nonzero(moved, axis=1) > 1).any():
@@ -67,9 +73,15 @@ def weights(lifted: Lifted) -> Float[Array, "projected rows"]:
     """Non-negative weights, exact in floating point: weights @ (lifted rows) are all rows of the projection.
 
     The sums of two limit rows (0 <= 2 L) are left out.
+
+    Raises:
+        ValueError: if there are more than MOST_ROWS.
     """
     rows, k = lifted.references.shape
     limits = np.arange(rows) >= rows - 2 * k
+    pairs_of = ((lifted.references > 0).sum(axis=0) * (lifted.references < 0).sum(axis=0)).sum()
+    if pairs_of > MOST_ROWS:
+        raise ValueError(f"the projection of {rows} rows has {pairs_of} rows, more than {MOST_ROWS}")
     identity = np.eye(rows)
     kept = [identity[(lifted.references == 0).all(axis=1)]]
     for t in range(k):
@@ -89,7 +101,7 @@ def project(base: Polytope, translations: Float[Array, "n k"], limits: Float[Arr
     """All rows of P, rounded, scaled to a largest entry of one in each normal.
 
     Raises:
-        ValueError: as `lift`.
+        ValueError: as `lift` and `weights`.
     """
     lifted = lift(base, translations, limits)
     combine = weights(lifted)

@@ -3,6 +3,11 @@
 An `Interval` encloses: if x lies in X and y in Y, then x op y, computed in real arithmetic, lies in
 X op Y (Moore, Interval Analysis, 1966). IEEE 754 rounds + - * / to nearest, so one step of
 `nextafter` outwards encloses their exact results; sine and cosine get the margin SINE_ERROR.
+
+Nothing undefined is lost. Where floats give nan (0 times an unbounded end, unbounded ends that cancel) or a
+division meets 0, the result is the whole line, and what is computed with a whole line is one again, 0 times
+it, its square, sine and cosine included: it may stand for a quotient that has no value. An `Interval` of nan
+cannot be made.
 """
 
 import math
@@ -31,7 +36,10 @@ class Interval:
     """The closed intervals [lower, upper], elementwise; plain numbers and arrays count as points.
 
     `x * x` with one and the same object is the square, so that it never goes below zero.
-    Dividing by an interval that holds 0 gives the whole line.
+    Dividing by an interval that holds 0 gives the whole line, whatever the numerator.
+
+    Raises:
+        ValueError: if lower > upper, an end is nan, or no real number lies between the ends.
     """
 
     __slots__ = ("lower", "upper")
@@ -39,15 +47,17 @@ class Interval:
 
     def __init__(self, lower: Float[Array, "*shape"] | float, upper: Float[Array, "*shape"] | float):
         self.lower, self.upper = np.asarray(lower, float), np.asarray(upper, float)
-        if not (self.lower <= self.upper).all():
-            raise ValueError(f"an interval needs lower <= upper, got [{lower}, {upper}]")
+        # Written so that nan is refused.
+        if not ((self.lower <= self.upper) & (self.lower < np.inf) & (self.upper > -np.inf)).all():
+            raise ValueError(f"an interval needs real numbers with lower <= upper, got [{lower}, {upper}]")
 
     def __repr__(self) -> str:
         return f"Interval({self.lower}, {self.upper})"
 
     def __add__(self, other) -> "Interval":
         other = point(other)
-        return Interval(_down(self.lower + other.lower), _up(self.upper + other.upper))
+        with np.errstate(invalid="ignore", over="ignore"):
+            return _outwards(self.lower + other.lower, self.upper + other.upper)
 
     __radd__ = __add__
 
@@ -56,7 +66,8 @@ class Interval:
 
     def __sub__(self, other) -> "Interval":
         other = point(other)
-        return Interval(_down(self.lower - other.upper), _up(self.upper - other.lower))
+        with np.errstate(invalid="ignore", over="ignore"):
+            return _outwards(self.lower - other.upper, self.upper - other.lower)
 
     def __rsub__(self, other) -> "Interval":
         return point(other) - self
@@ -74,9 +85,7 @@ class Interval:
                     self.upper * other.upper,
                 )
             )
-        # 0 times an unbounded side: the products of its finite numbers are all 0.
-        products = np.where(np.isnan(products), 0.0, products)
-        return Interval(_down(products.min(axis=0)), _up(products.max(axis=0)))
+        return _outwards(products.min(axis=0), products.max(axis=0))
 
     __rmul__ = __mul__
 
@@ -92,17 +101,24 @@ def point(x) -> Interval:
     return x if isinstance(x, Interval) else Interval(x, x)
 
 
+def _outwards(low: Array, high: Array) -> Interval:
+    """The interval of two rounded ends, one step wider each; the whole line where an end is nan."""
+    undefined = np.isnan(low) | np.isnan(high)
+    return Interval(np.where(undefined, -np.inf, _down(low)), np.where(undefined, np.inf, _up(high)))
+
+
 def square(x: Interval) -> Interval:
-    """x^2, never below zero."""
+    """x^2, never below zero; the whole line of the whole line."""
     with np.errstate(over="ignore", under="ignore"):
         low, high = x.lower * x.lower, x.upper * x.upper
     smallest = np.where((x.lower <= 0) & (x.upper >= 0), 0.0, np.minimum(low, high))
-    return Interval(np.maximum(_down(smallest), 0.0), _up(np.maximum(low, high)))
+    whole = np.isneginf(x.lower) & np.isposinf(x.upper)
+    return Interval(np.where(whole, -np.inf, np.maximum(_down(smallest), 0.0)), _up(np.maximum(low, high)))
 
 
 def reciprocal(x: Interval) -> Interval:
     """1 / x, the whole line where x holds 0."""
-    unbounded = (x.lower <= 0) & (x.upper >= 0)
+    unbounded = ~((x.lower > 0) | (x.upper < 0))
     with np.errstate(divide="ignore", over="ignore", under="ignore"):
         low, high = _down(1.0 / x.upper), _up(1.0 / x.lower)
     return Interval(np.where(unbounded, -np.inf, low), np.where(unbounded, np.inf, high))
@@ -148,7 +164,7 @@ def _wave(x: Interval, function: Callable, crest: float) -> Interval:
     def meets(shift: float) -> Array:
         return np.floor(turns[1] - shift + 1e-9) >= np.ceil(turns[0] - shift - 1e-9)
 
-    return Interval(
-        np.where(meets(0.5) | too_large, -1.0, np.maximum(low, -1.0)),
-        np.where(meets(0.0) | too_large, 1.0, np.minimum(high, 1.0)),
-    )
+    bottom = np.where(meets(0.5) | too_large, -1.0, np.maximum(low, -1.0))
+    top = np.where(meets(0.0) | too_large, 1.0, np.minimum(high, 1.0))
+    unbounded = ~(np.isfinite(x.lower) & np.isfinite(x.upper))
+    return Interval(np.where(unbounded, -np.inf, bottom), np.where(unbounded, np.inf, top))

@@ -12,8 +12,8 @@ from jaxtyping import Float
 from safebench.sets import elimination
 from safebench.sets.blocks import Block
 from safebench.sets.duality import upper_bounds
-from safebench.sets.polytope import Box, Polytope
-from safebench.sets.rounding import allowance, row_scale
+from safebench.sets.polytope import Polytope
+from safebench.sets.rounding import allowance, command_terms, row_scale
 from safebench.sets.search import Progress, Search, SynthesisError
 
 INSIDE = 1 - 1e-6  # the set starts this far inside the constraints: room for the proof's rounding
@@ -43,15 +43,20 @@ def first_rows(block: Block, law: Law, limit: Float[np.ndarray, " k"]) -> Polyto
 
 def predecessor(block: Block, law: Law, limit, rows: Polytope, search: Search) -> Polytope:
     """For each row, the half-space whose states the law moves into that row, a gap inside."""
-    box = Box(block.bounds.lower + block.origin, block.bounds.upper + block.origin)
+    normals = rows.normals @ (block.state + block.action @ law.gain)
+    constant = rows.normals @ (block.action @ law.feedforward)
+    held_back = gaps(block, law, limit, rows, search)
+    return Polytope(normals, rows.offsets - held_back - block.support(rows.normals) - constant)
+
+
+def gaps(block: Block, law: Law, limit, rows: Polytope, search: Search) -> Float[np.ndarray, " rows"]:
+    """How far inside each row the next state has to be: for the contraction, and for rounding in float32."""
     # The set's own row is wider by the reference's range, and is rounded in absolute coordinates.
     reach = rows.offsets + np.abs(rows.normals[:, block.translated]) @ limit
     reach = reach + np.abs(rows.normals @ block.origin)
-    rounding = allowance(row_scale(rows.normals, reach, box), np.float32)
-    gap = np.maximum((1 - search.contraction) * rows.offsets, 2.2 * rounding)
-    normals = rows.normals @ (block.state + block.action @ law.gain)
-    constant = rows.normals @ (block.action @ law.feedforward)
-    return Polytope(normals, rows.offsets - gap - block.support(rows.normals) - constant)
+    command = command_terms(law.gain, law.feedforward, np.maximum(block.bounds.upper, -block.bounds.lower))
+    rounding = allowance(row_scale(rows.normals, reach, block.magnitude, command), np.float32)
+    return np.maximum((1 - search.contraction) * rows.offsets, 2.2 * rounding)
 
 
 def invariant_set(block: Block, law: Law, limit, search: Search, progress: Progress | None) -> Polytope:
@@ -60,8 +65,10 @@ def invariant_set(block: Block, law: Law, limit, search: Search, progress: Progr
     rows = fresh = prune(_normalised(first_rows(block, law, limit)), radius)
     for step in range(search.max_steps):
         if progress:
-            progress(f"rows for states {block.states}: {len(rows.offsets)}", step, search.max_steps)
-        after = _normalised(predecessor(block, law, limit, fresh, search))
+            progress(f"rows for {block.label}: {len(rows.offsets)}", step, search.max_steps)
+        after = predecessor(block, law, limit, fresh, search)
+        moving = np.abs(after.normals).max(axis=1) > 0  # else the row holds, wherever the state is
+        after = _normalised(Polytope(after.normals[moving], after.offsets[moving]))
         reached = upper_bounds(after.normals, rows, radius).value
         cutting = reached > after.offsets * (1 + 1e-9)
         if not cutting.any():
@@ -71,10 +78,15 @@ def invariant_set(block: Block, law: Law, limit, search: Search, progress: Progr
             np.concatenate([rows.normals, fresh.normals]), np.concatenate([rows.offsets, fresh.offsets])
         )
         if len(joined.offsets) > search.max_rows:
-            raise SynthesisError(f"states {block.states} need more than {search.max_rows} rows")
+            raise SynthesisError(
+                f"the set found for {block.label} needs more than {search.max_rows} rows (Search.max_rows)"
+            )
         rows = joined
     else:
-        raise SynthesisError(f"states {block.states} are not finished after {search.max_steps} steps")
+        raise SynthesisError(
+            f"the set found for {block.label} is not finished after {search.max_steps} steps "
+            "(Search.max_steps)"
+        )
     return prune(rows, radius)
 
 
@@ -83,12 +95,12 @@ def projection(block: Block, base: Polytope, limit, progress: Progress | None) -
     if not block.translated:
         return base
     if progress:
-        progress(f"projection of states {block.states}", 0, 1)
+        progress(f"projection of {block.label}", 0, 1)
     axes = np.eye(len(block.states))[:, block.translated]
     try:
         projected = elimination.project(base, axes, limit)
     except ValueError as error:
-        raise SynthesisError(f"states {block.states}: {error}") from None
+        raise SynthesisError(f"{block.label}: {error}") from None
     radius = np.maximum(block.bounds.upper, -block.bounds.lower)
     return prune(_normalised(projected), radius)
 

@@ -1,24 +1,19 @@
 """The law whose invariant set is largest: a scan of LQR laws, then a random local search."""
 
 from itertools import product
-from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool
 from scipy.linalg import LinAlgError, solve_discrete_are
 
-from safebench.sets import elimination
+from safebench.sets import advice, elimination
+from safebench.sets.advice import Shortfall, Unfinished
 from safebench.sets.blocks import Block
-from safebench.sets.invariant_set import Law, first_rows, predecessor
+from safebench.sets.invariant_set import INSIDE, Law, first_rows, predecessor
 from safebench.sets.polytope import Box, Polytope, contains
 from safebench.sets.search import Progress, Search, SynthesisError
 
 Array = np.ndarray
-
-
-class _Failure(NamedTuple):
-    lacked: float
-    sentence: str
 
 
 def limit_choices(block: Block, translations, translation_limits, search: Search) -> list[Array]:
@@ -32,42 +27,55 @@ def limit_choices(block: Block, translations, translation_limits, search: Search
         grids = [half_width * (1 - np.array(search.share)) for half_width in half]
         return [np.array(choice) for choice in product(*grids)]
     chosen = [translation_limits[list(translations).index(block.states[i])] for i in block.translated]
-    if (np.asarray(chosen) >= half).any():
-        raise ValueError(f"translation limits {chosen} leave nothing of the half-widths {half}")
+    for value, width, coordinate in zip(chosen, half, block.translated, strict=True):
+        if value >= INSIDE * width:
+            raise ValueError(
+                f"translation limit {value:g} leaves nothing of {width:g}, the half-width of "
+                f"{block.names[coordinate]}"
+            )
     return [np.array(chosen, float)]
 
 
 def best_law(block: Block, choices, search: Search, progress: Progress | None):
-    """The law and reference limits of the largest set: the LQR scan, then a random local search."""
+    """The law and reference limits of the largest set: the LQR scan, then a random local search.
+
+    Raises:
+        SynthesisError: if no law can have a set, or none of the scan has one.
+    """
+    excluded = advice.impossible(block, search)
+    if excluded:
+        raise SynthesisError(excluded)
     rng = np.random.default_rng(search.seed + 1)
     points = rng.uniform(*block.bounds, (4000, len(block.states)))
     scan = list(product(_candidates(block, search), choices))
-    failures: list[_Failure] = []
+    failures: list[Shortfall | Unfinished] = []
+    tiny = 0
     best, best_score = None, -np.inf
     for index in range(len(scan) + search.refinements):
         if progress:
-            progress(f"laws for states {block.states}", index, len(scan) + search.refinements)
+            progress(f"laws for {block.label}", index, len(scan) + search.refinements)
         if index < len(scan):
             law, limit = scan[index]
         elif best is None:
-            raise SynthesisError(_advice(block, failures))
+            break
         else:
             law, limit = _varied(best, choices, rng)
         rows = _propagate(block, law, limit, search)
-        if isinstance(rows, _Failure):
+        if not isinstance(rows, Polytope):
             failures.append(rows)
             continue
         share = _members(block, rows, limit, points).mean()
+        tiny += share == 0
         score = share - search.row_price * len(rows.offsets)
         if share > 0 and score > best_score:
             best, best_score = (law, limit), score
     if best is None:
-        raise SynthesisError(_advice(block, failures))
+        raise SynthesisError(advice.not_found(block, failures, tiny, search))
     return best
 
 
 def _candidates(block: Block, search: Search) -> list[Law]:
-    """LQR laws over input weights and random state weights, with and without feedforward."""
+    """LQR laws over input weights and random state weights; the feedforward cancels what it can."""
     n, m = block.action.shape
     if m == 0:
         return [Law(np.zeros((0, n)), np.zeros(0))]
@@ -106,11 +114,11 @@ def _varied(best, choices, rng):
     return Law(gain, feedforward), limit
 
 
-def _propagate(block: Block, law: Law, limit, search: Search) -> Polytope | _Failure:
+def _propagate(block: Block, law: Law, limit, search: Search) -> Polytope | Shortfall | Unfinished:
     """All predecessor rows that cut the constraint box, or why there is no set."""
     first = first_rows(block, law, limit)
     if (first.offsets <= 0).any():
-        return _Failure(float(-first.offsets.min()), "the law's feedforward exceeds the actions [-1, 1]")
+        return Unfinished("some exceed the actions [-1, 1] by their feedforward alone")
     box = Box(block.bounds.lower.copy(), block.bounds.upper.copy())
     box.lower[block.translated] += limit
     box.upper[block.translated] -= limit
@@ -120,8 +128,8 @@ def _propagate(block: Block, law: Law, limit, search: Search) -> Polytope | _Fai
     for step in range(1, search.max_steps + 1):
         after = predecessor(block, law, limit, rows, search)
         if (after.offsets <= 0).any():
-            worst = int(after.offsets.argmin())
-            return _failure(block, law, source[worst], step, rows.offsets[worst], after.offsets[worst])
+            worst = int((after.offsets / first.offsets[source]).argmin())
+            return Shortfall(law, limit, int(source[worst]), step)
         cutting = _outside_box(after, box)
         rows, source = Polytope(after.normals[cutting], after.offsets[cutting]), source[cutting]
         if not len(source):
@@ -129,31 +137,17 @@ def _propagate(block: Block, law: Law, limit, search: Search) -> Polytope | _Fai
         normals.append(rows.normals)
         offsets.append(rows.offsets)
         count += len(source)
-        if count > search.max_rows or np.abs(rows.normals).max() > 1e12:
-            break
-    return _Failure(np.inf, f"the closed loop does not settle within {step} steps")
+        if np.abs(rows.normals).max() > 1e12:
+            return Unfinished("some diverge")
+        if count > search.max_rows:
+            return Unfinished(f"some need more than {search.max_rows} rows (Search.max_rows)")
+    return Unfinished(f"some do not settle within {search.max_steps} steps (Search.max_steps)")
 
 
 def _outside_box(rows: Polytope, box: Box) -> Bool[Array, " rows"]:
     """Whether a row cuts the box (else it is redundant)."""
     reach = np.clip(rows.normals, 0, None) @ box.upper + np.clip(rows.normals, None, 0) @ box.lower
     return reach > rows.offsets
-
-
-def _failure(block: Block, law: Law, source: int, step: int, before: float, after: float) -> _Failure:
-    n = len(block.states)
-    used = np.nonzero(np.abs(law.gain).max(axis=1) > 0)[0] if law.gain.size else np.zeros(0, int)
-    if source < 2 * n:
-        side = "upper" if source < n else "lower"
-        row = f"the {side} bound of state {block.states[source % n]}"
-    else:
-        index = (source - 2 * n) % max(len(used), 1)
-        row = f"the limit of action {block.actions[used[index]]}"
-    return _Failure(
-        float(-after),
-        f"{row} fails {step} step(s) ahead: {before:.3g} of room is left and disturbance, nonlinearity and "
-        f"constants take {before - after:.3g}, so it lacks {-after:.3g}",
-    )
 
 
 def _members(block: Block, rows: Polytope, limit, points) -> Bool[Array, " points"]:
@@ -164,15 +158,3 @@ def _members(block: Block, rows: Polytope, limit, points) -> Bool[Array, " point
     axes = np.eye(len(block.states))[:, block.translated]
     low, high = elimination.reference_interval(rows, axes, limit, points)
     return inside & (low <= high).all(axis=1)
-
-
-def _advice(block: Block, failures: list[_Failure]) -> str:
-    if not failures:
-        return f"states {block.states} cannot be stabilised by actions {block.actions}: no LQR law exists"
-    nearest = min(failures, key=lambda failure: failure.lacked)
-    return (
-        f"no safe set found for states {block.states}: of {len(failures)} laws the nearest one fails because "
-        f"{nearest.sentence}. Try a smaller disturbance, narrower constraints on the nonlinear coordinates "
-        "(they shrink the residual), more actuator authority, a shorter control period, an origin nearer to "
-        "an equilibrium, or more candidates"
-    )

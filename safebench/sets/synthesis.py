@@ -16,17 +16,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from scipy.stats import binomtest
 
 from safebench.sets import proof
-from safebench.sets.blocks import decouple, embed
+from safebench.sets.blocks import decouple, embed, named
 from safebench.sets.certificate import Certificate
 from safebench.sets.inclusion import Inclusion
 from safebench.sets.invariant_set import invariant_set, projection
 from safebench.sets.laws import best_law, limit_choices
-from safebench.sets.polytope import Box, contains
+from safebench.sets.polytope import Box
 from safebench.sets.proof import System
 from safebench.sets.search import Progress, Search, SynthesisError
+from safebench.sets.volume import volume
 
 
 def prove_safe_set(
@@ -34,11 +34,15 @@ def prove_safe_set(
 ) -> Certificate:
     """A proven safe set for a system: the one call a task's author makes. `options` are `synthesise`'s.
 
+    Names of states and actions are the system's own where `options` have none.
+
     Raises:
         SynthesisError: if no set was found, or the one found does not pass the proof.
         ValueError: if the dynamics cannot be bounded, or shapes do not fit.
     """
     inclusion = dynamics.include(constraints, disturbance)
+    names = {"state_names": dynamics.state_names, "action_names": dynamics.action_names}
+    options = names | options
     certificate = synthesise(inclusion, constraints, disturbance, task, dynamics.fingerprint, **options)
     checked = proof.verify(certificate, inclusion, constraints, disturbance, dynamics.fingerprint)
     if not checked.passed:
@@ -57,25 +61,32 @@ def synthesise(
     translation_limits: Sequence[float] | None = None,
     search: Search | None = None,
     progress: Progress | None = None,
+    state_names: Sequence[str] = (),
+    action_names: Sequence[str] = (),
 ) -> Certificate:
     """The largest safe set found, with its law.
 
     translations: coordinates that the motion does not depend on (positions of a free-floating body).
     translation_limits: range of each one's reference; searched over `search.share` by default.
+    state_names, action_names: for messages; "state 3" and "action 0" by default.
+
+    The certificate's `magnitude` is the inclusion's, its `contraction` what the set reaches.
 
     Raises:
-        SynthesisError: if no law of the scan gives a set.
-        ValueError: if the constraints do not contain the origin, or a translation changes the motion.
+        SynthesisError: if no law of the scan gives a set; it says what took the room (safebench.sets.advice).
+        ValueError: if the constraints do not contain the origin, a translation changes the motion or has no
+            usable limit, or there are not as many names as states and actions.
     """
     search = search or Search()
     n, m = inclusion.action.shape
     if not ((constraints.lower < inclusion.origin) & (inclusion.origin < constraints.upper)).all():
         raise ValueError(f"the origin {inclusion.origin} must lie strictly inside {constraints}")
-    _check_translations(inclusion, constraints, translations)
+    state_names = named("state", state_names, n)
+    _check_translations(inclusion, constraints, translations, translation_limits, state_names)
     gain, feedforward = np.zeros((m, n)), np.zeros(m)
     limits = np.zeros(len(translations))
     bases, sets, notes = [], [], []
-    for block in decouple(inclusion, constraints, list(translations)):
+    for block in decouple(inclusion, constraints, list(translations), state_names, action_names):
         choices = limit_choices(block, translations, translation_limits, search)
         law, limit = best_law(block, choices, search, progress)
         base = invariant_set(block, law, limit, search, progress)
@@ -103,36 +114,41 @@ def synthesise(
         translation_limits=limits,
         constraints=constraints,
         disturbance=disturbance,
-        contraction=1.0,
+        contraction=0.0,
         volume=(0.0, 0.0, 0.0),
         method=f"LQR scan, {search.candidates} candidates and {search.refinements} refinements per block, "
         f"seed {search.seed}, row contraction "
         f"{search.contraction}; " + "; ".join(notes),
+        magnitude=inclusion.magnitude,
     )
     reached = proof.invariance_bounds(certificate, inclusion) / certificate.offsets
     return replace(
         certificate,
-        contraction=float(reached.max()) + 1e-12,
+        contraction=float(reached.max()) + 1e-9,
         volume=volume(certificate, search.samples, search.seed),
     )
 
 
-def volume(certificate: Certificate, samples: int = 200_000, seed: int = 0) -> tuple[float, float, float]:
-    """Share of the constraint box inside the set: (value, low, high), Clopper-Pearson 95 % interval."""
-    rng = np.random.default_rng(seed)
-    hits = 0
-    for count in np.diff(np.linspace(0, samples, samples // 20_000 + 2).astype(int)):
-        points = rng.uniform(*certificate.constraints, (count, len(certificate.origin)))
-        hits += int(contains(certificate.polytope, points - certificate.origin).sum())
-    interval = binomtest(hits, samples).proportion_ci(0.95, method="exact")
-    return hits / samples, float(interval.low), float(interval.high)
-
-
-def _check_translations(inclusion: Inclusion, constraints: Box, translations: Sequence[int]) -> None:
+def _check_translations(
+    inclusion: Inclusion,
+    constraints: Box,
+    translations: Sequence[int],
+    limits: Sequence[float] | None,
+    names: Sequence[str],
+) -> None:
     n = len(inclusion.origin)
+    if limits is not None and len(limits) != len(translations):
+        raise ValueError(f"{len(limits)} translation limits for {len(translations)} translations")
+    if len(set(translations)) < len(translations):
+        raise ValueError(f"a translation is given twice: {list(translations)}")
     for coordinate in translations:
         if not 0 <= coordinate < n:
             raise ValueError(f"translation {coordinate} is not a state: choose from 0 to {n - 1}")
         change = inclusion.state[:, coordinate] - np.eye(n)[coordinate]
         if (np.abs(change) * constraints.radius[coordinate] > 1e-9 * constraints.radius).any():
-            raise ValueError(f"state {coordinate} is no translation: the motion depends on it")
+            raise ValueError(f"{names[coordinate]} is no translation: the motion depends on it")
+    for coordinate, limit in zip(translations, limits if limits is not None else (), strict=False):
+        if not (np.isfinite(limit) and limit >= 0):
+            raise ValueError(
+                f"translation limit {limit} of {names[coordinate]} must be finite and at least 0"
+            )

@@ -1,5 +1,6 @@
 """`safebench verify`: the verdict on every file, and a seed trained again."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from safebench.commands import verify
@@ -41,3 +42,19 @@ def test_a_seed_that_is_not_there_is_one_clear_line(safebench):
     code, _, error = safebench("verify", "--rerun", "99", str(GOOD))
     assert code == 2
     assert "has no seed 99" in error
+
+
+def test_a_result_of_a_superseded_certificate_is_accepted_but_not_trained_again(task_of, tmp_path, safebench):
+    """The set is the same; the margin for rounding, and so the last bits of a run, are not."""
+    old = task_of("pendulum", "compiled").certificate.supersedes[-1]
+    found = files.load(GOOD)
+    stamped = replace(found, certificate=replace(found.certificate, sha256=old))
+    path = tmp_path / "pendulum" / GOOD.name
+    files.write(stamped, path)
+    assert safebench("verify", str(path))[0] == 0
+    code, _, error = safebench("verify", "--rerun", "0", str(path))
+    assert code == 2
+    assert f"was trained under the certificate {old[:12]}" in error
+    unknown = replace(found, certificate=replace(found.certificate, sha256="0" * 64))
+    files.write(unknown, path)
+    assert safebench("verify", str(path))[0] == 1

@@ -1,7 +1,11 @@
 """Small systems with a safe set, for the tests of certificates, proofs and synthesis."""
 
+from dataclasses import replace
+
 import numpy as np
 
+from safebench.physics.dynamics import Dynamics, linear
+from safebench.sets.certificate import Certificate
 from safebench.sets.inclusion import Inclusion, linear_inclusion
 from safebench.sets.polytope import Box, box, symmetric_box
 
@@ -49,3 +53,56 @@ def random_system(seed: int) -> tuple[Inclusion, Box, Box, np.ndarray]:
     constant = 0.02 * rng.normal(size=n)
     inclusion = linear_inclusion(state, action, noise, constant, constraints, disturbance, np.zeros(n))
     return inclusion, constraints, disturbance, noise
+
+
+def driven(strength: float, **changes) -> tuple[Certificate, Dynamics]:
+    """x+ = x + B a + w, |x| <= 1, |w| <= 0.1, and a set of it under a = -x / (2 B)."""
+    one = np.ones((1, 1))
+    dynamics = linear(one, strength * one, one, np.zeros(1))
+    constraints, disturbance = symmetric_box([1.0]), symmetric_box([0.1])
+    sides = np.array([[1.0], [-1.0]])
+    certificate = Certificate(
+        task="driven",
+        fingerprint=dynamics.fingerprint,
+        origin=np.zeros(1),
+        normals=sides,
+        offsets=np.full(2, 1 - 1e-6),
+        base_normals=sides,
+        base_offsets=np.full(2, 1 - 1e-6),
+        gain=np.array([[-0.5 / strength]]),
+        feedforward=np.zeros(1),
+        translations=np.zeros((1, 0)),
+        translation_limits=np.zeros(0),
+        constraints=constraints,
+        disturbance=disturbance,
+        contraction=0.9999,
+        volume=(1.0, 1.0, 1.0),
+        method="by hand",
+    )
+    return replace(certificate, **changes), dynamics
+
+
+def cornered(limit: float) -> Certificate:
+    """A slide joint of 1 kg with a motor of 1 N at 10 Hz, and a set that no action holds at its corners."""
+    diamond = np.array([[1.0, 1.0], [-1.0, -1.0], [1.0, -1.0], [-1.0, 1.0]])
+    sides = np.array([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
+    fast = 0.9 * (1 - 1e-7)
+    return Certificate(
+        task="slide",
+        fingerprint="f",
+        origin=np.zeros(2),
+        normals=sides,
+        offsets=np.array([7.99, 7.99, fast, fast]),
+        base_normals=diamond,
+        base_offsets=np.full(4, 0.9),
+        gain=np.array([[-0.5, -1.0]]),
+        feedforward=np.zeros(1),
+        translations=np.array([[1.0], [0.0]]),
+        translation_limits=np.array([limit]),
+        constraints=symmetric_box([8.0, 1.0]),
+        disturbance=symmetric_box([0.01]),
+        contraction=0.9999,
+        volume=(0.9, 0.9, 0.9),
+        method="by hand",
+        magnitude=np.array([8.11, 1.11]),
+    )

@@ -1,4 +1,4 @@
-"""MJX against C MuJoCo and the closed form; exact affinity; what `fingerprint` and `check_affine` catch."""
+"""MJX against C MuJoCo and the closed form; exact affinity; names and ranges of what acts."""
 
 import jax
 import jax.numpy as jnp
@@ -8,8 +8,8 @@ import pytest
 
 from safebench import registry
 from safebench.env.task import shipped_model
-from safebench.physics.affine import check_affine, predict
-from safebench.physics.dynamics import fingerprint, mechanical
+from safebench.physics.affine import predict
+from safebench.physics.dynamics import linear, mechanical
 
 TASKS = registry.names("task")
 
@@ -75,36 +75,47 @@ def test_no_constraint_row_is_active(name, task_of):
         assert mjx.make_data(mjx.put_model(model, impl="jax"))._impl.efc_J.shape[0] == 0
 
 
-def test_the_fingerprint_sees_a_changed_mass_and_ignores_colour():
-    model, same, other = (shipped_model("pendulum") for _ in range(3))
-    same.geom_rgba[:] = 0.5
-    other.body_mass[1] *= 1 + 1e-15
-    noise = np.ones((1, 1))
-    assert fingerprint(model, noise) == fingerprint(same, noise)
-    assert fingerprint(model, noise) != fingerprint(other, noise)
-    assert fingerprint(model, noise) != fingerprint(model, 2 * noise)
+NAMELESS = """<mujoco><option><flag contact="disable" constraint="disable" eulerdamp="disable"
+clampctrl="disable"/></option><worldbody><body><inertial pos="0 0 1" mass="1" diaginertia="1 1 1"/>
+<joint axis="0 1 0"/><joint name="slide" type="slide" axis="1 0 0"/></body></worldbody>
+<actuator><motor joint="slide"/><motor name="force" joint="slide" ctrlrange="0 13"/></actuator></mujoco>"""
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "reason"),
-    [
-        ('contact="disable"', "", "contact"),
-        ('clampctrl="disable"', "", "clampctrl"),
-        ('integrator="Euler"', 'integrator="RK4"', "integrator"),
-        ('type="hinge" axis="0 1 0"', 'type="ball"', "hinge and slide"),
-        ('gear="30"', 'gear="30" forcelimited="true" forcerange="-1 1"', "forcerange"),
-    ],
-)
-def test_a_model_that_is_not_affine_is_refused(old, new, reason):
-    from importlib import resources
+def test_states_and_actions_have_names_also_where_the_model_gives_none():
+    dynamics = mechanical(mujoco.MjModel.from_xml_string(NAMELESS), np.ones((2, 1)), "compiled")
+    assert dynamics.state_names == ("joint 0", "slide", "joint 0dot", "slidedot")
+    assert dynamics.action_names == ("actuator 0", "force")
+    plain = linear(np.eye(2), np.eye(2), np.eye(2), np.zeros(2))
+    assert plain.state_names == plain.action_names == ()
 
-    text = (resources.files("safebench.tasks") / "assets" / "pendulum.xml").read_text()
-    assert old in text
-    model = mujoco.MjModel.from_xml_string(text.replace(old, new))
-    with pytest.raises(ValueError, match=reason):
-        check_affine(model)
+
+@pytest.mark.parametrize("physics", ["mjx", "compiled"])
+def test_an_action_is_scaled_onto_the_control_range(physics):
+    model = mujoco.MjModel.from_xml_string(NAMELESS)
+    step = mechanical(model, np.ones((2, 1)), physics).step
+    data = mujoco.MjData(model)
+    for action, ctrl in [(-1.0, 0.0), (0.0, 6.5), (1.0, 13.0)]:
+        mujoco.mj_resetData(model, data)
+        data.ctrl = 0.5, ctrl
+        mujoco.mj_step(model, data)
+        x = step(jnp.zeros(4), jnp.array([0.5, action]), jnp.zeros(1))
+        np.testing.assert_allclose(x, np.r_[data.qpos, data.qvel], rtol=0, atol=1e-14)
+    assert abs(x[3]) > 1e-3
 
 
 def test_unknown_physics_are_refused():
     with pytest.raises(ValueError, match="'warp'"):
         mechanical(shipped_model("pendulum"), np.ones((1, 1)), "warp")
+
+
+@pytest.mark.parametrize(
+    ("noise", "reason"),
+    [
+        (np.ones((2, 1)), r"shape \(2, 1\), expected \(1, disturbances\)"),
+        (np.ones(1), "a row for each joint"),
+        (np.array([[np.nan]]), "not finite"),
+    ],
+)
+def test_a_disturbance_input_that_does_not_fit_is_refused(noise, reason):
+    with pytest.raises(ValueError, match=reason):
+        mechanical(shipped_model("pendulum"), noise, "compiled")

@@ -6,7 +6,8 @@ import pytest
 from mechanisms import tree
 
 from safebench.physics import rigid_body
-from safebench.physics.expression import gradients, program, run
+from safebench.physics.expression import Graph, degrees, gradients, program, run, sine
+from safebench.physics.recursions import factor
 from safebench.sets import interval
 from safebench.sets.interval import Interval
 
@@ -40,3 +41,37 @@ def test_jacobian_expressions_are_derivatives(seed, joints):
             for i in range(joints):
                 difference = (ends[0][i] - ends[1][i]) / (2 * mpmath.mpf(10) ** -15)
                 assert abs(difference - jacobian[i, j]) < 1e-15 * (1 + abs(difference))
+
+
+def test_a_quotient_that_is_folded_away_is_remembered():
+    graph = Graph()
+    x, y = graph.input(), graph.input()
+    assert 0.0 / y == 0.0
+    assert 0.0 * (x / (x + y)) == 0.0
+    _ = x / 2.0
+    assert graph.denominators == [y, x + y]
+    code = program(graph, [0.0 / y])
+    assert run(code, [1.0, 0.0], None, None) == [0.0]  # what the denominators are remembered for
+
+
+def test_division_by_the_constant_0_is_refused():
+    with pytest.raises(ValueError, match="constant 0"):
+        Graph().input() / 0.0
+
+
+def test_a_constant_inertia_that_is_not_positive_is_refused():
+    graph = Graph()
+    x = graph.input()
+    factor([[2.0, 0.0], [x, 1.0]])
+    with pytest.raises(ValueError, match="joint 1 moves an inertia of 0"):
+        factor([[2.0, 0.0], [x, 0.0]])
+
+
+def test_degrees_are_read_off_the_operations():
+    graph = Graph()
+    x, y = graph.input(), graph.input()
+    outputs = [3.0 * x - y, x * y, x * x, x / (y + 2.0), 1.0 / x, sine(y) * x, 4.0, (x * 1e-300) * 1e-300 * x]
+    code = program(graph, outputs)
+    assert degrees(code, [0]) == [1, 1, 2, 1, 2, 1, 0, 0]
+    assert degrees(code, [1]) == [1, 1, 0, 2, 0, 2, 0, 0]
+    assert degrees(code, [0, 1]) == [1, 2, 2, 2, 2, 2, 0, 0]

@@ -62,9 +62,21 @@ def test_digest_sees_every_field(small):
         seen.add(digest(replace(made, **{name: changed})))
     seen.add(digest(replace(made, disturbance=Box(made.disturbance.lower, 1.2 * made.disturbance.upper))))
     seen |= {
-        digest(replace(made, **change)) for change in ({"task": "x"}, {"contraction": 0.5}, {"method": ""})
+        digest(replace(made, **change))
+        for change in ({"task": "x"}, {"contraction": 0.5}, {"method": ""}, {"supersedes": ("0" * 64,)})
     }
-    assert len(seen) == 12
+    seen.add(digest(replace(made, magnitude=2 * made.magnitude)))
+    assert len(seen) == 14
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_results_may_name_a_certificate_of_the_same_set_from_before(shipped, name):
+    made = shipped[name][0].certificate
+    known = certificates.known_digests(made)
+    assert digest(made) in known
+    assert known == {digest(made), *made.supersedes}
+    assert all(len(old) == 64 for old in made.supersedes)
+    assert "0" * 64 not in known
 
 
 def test_another_fingerprint_is_refused(small, tmp_path):
@@ -252,7 +264,7 @@ def test_float32_margin_is_demanded(small):
 
 def test_names_of_all_fields_are_saved():
     """A field added to the certificate must also be written to its file."""
-    header = {"task", "fingerprint", "contraction", "volume", "method"}
+    header = {"task", "fingerprint", "contraction", "volume", "method", "supersedes"}
     fields = set(certificates.Certificate.__dataclass_fields__)
     arrays = {name.removesuffix("_lower").removesuffix("_upper") for name in certificates._ARRAYS}
     assert fields == header | arrays

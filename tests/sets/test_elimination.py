@@ -65,3 +65,19 @@ def test_coupled_translations_are_refused():
 def test_only_distinct_unit_coordinates_are_translations(axes):
     with pytest.raises(ValueError, match="translation"):
         elimination.coordinates(axes.astype(float))
+
+
+@pytest.mark.parametrize("limit", [-0.7, np.nan, np.inf])
+def test_a_limit_that_is_no_range_is_refused(limit):
+    with pytest.raises(ValueError, match="must be finite and not negative"):
+        elimination.project(random_base(0), AXES, np.array([limit]))
+    elimination.project(random_base(0), AXES, np.zeros(1))  # a range of nothing is one
+
+
+def test_a_projection_too_large_to_prove_is_refused():
+    rng = np.random.default_rng(0)
+    many = Polytope(rng.normal(size=(400, 3)), np.ones(400))
+    with pytest.raises(ValueError, match=r"the projection of 402 rows has \d+ rows, more than 20000"):
+        elimination.project(many, AXES, LIMITS)
+    few = Polytope(many.normals[:100], many.offsets[:100])
+    assert len(elimination.project(few, AXES, LIMITS).offsets) > 1000

@@ -107,14 +107,75 @@ def test_square_knows_that_both_factors_are_one_number():
     assert float((x * Interval(-2.0, 1.0)).lower) < -1.9
 
 
+def whole(x: Interval) -> np.ndarray:
+    return np.isneginf(x.lower) & np.isposinf(x.upper)
+
+
 def test_division_by_an_interval_with_zero_is_the_whole_line():
-    quotient = 1.0 / Interval(np.array([-1.0, 0.0, 1.0]), np.array([1.0, 2.0, 2.0]))
-    assert np.isinf(quotient.lower[:2]).all()
-    assert np.isinf(quotient.upper[:2]).all()
-    assert np.isfinite(magnitude(quotient)[2])
-    product = quotient * 0.0
-    assert (product.lower <= 0).all()
-    assert (product.upper >= 0).all()
+    holding = Interval(np.array([-1.0, 0.0, 1.0]), np.array([1.0, 2.0, 2.0]))
+    for numerator in (1.0, 0.0, point(0.0), Interval(-1.0, 1.0)):
+        quotient = numerator / holding
+        assert whole(quotient)[:2].all()
+        assert np.isfinite(magnitude(quotient)[2])
+    # Negative control: the ends of 0 / [-1, 1] alone look like a sound answer.
+    assert [0.0 / end for end in (-1.0, 1.0)] == [0.0, 0.0]
+
+
+def test_what_is_computed_with_the_whole_line_stays_unbounded():
+    line = 1.0 / Interval(-1.0, 1.0)
+    zero = point(0.0)
+    results = [
+        line + 1.0,
+        1.0 - line,
+        line - line,
+        line * 0.0,
+        zero * line,
+        line * line,
+        line / 2.0,
+        0.0 / line,
+    ]
+    results += [
+        interval.square(line),
+        interval.reciprocal(line),
+        interval.sin(line),
+        interval.cos(line),
+        -line,
+    ]
+    for result in results:
+        assert whole(result).all()
+        assert np.isinf(magnitude(result))
+        assert np.isinf(ball(result)[1])
+    # Negative control: products of the ends that are nan, taken for 0, would turn a singularity into 0.
+    with np.errstate(invalid="ignore"):
+        ends = np.array([line.lower, line.upper]) * 0.0
+    assert np.isnan(ends).all()
+
+
+@pytest.mark.parametrize("ends", [(np.nan, 1.0), (0.0, np.nan), (np.nan, np.nan), (np.inf, np.inf)])
+def test_ends_that_no_real_number_lies_between_are_refused(ends):
+    with pytest.raises(ValueError, match="real numbers"):
+        Interval(*ends)
+    with pytest.raises(ValueError, match="real numbers"):
+        Interval(0.0, 1.0) + ends[1] if np.isnan(ends[1]) else point(ends[0])
+
+
+wide = st.floats(allow_nan=False, allow_infinity=False)
+
+
+@given(st.tuples(wide, wide).map(sorted), st.tuples(wide, wide).map(sorted))
+@example((-1.7e308, 1.7e308), (-1.7e308, 1.7e308))
+@example((0.0, 0.0), (1e308, 1.7e308))
+@settings(max_examples=300, deadline=None)
+def test_overflow_never_leaves_an_interval_that_is_too_small(first, second):
+    X, Y = Interval(*first), Interval(*second)
+    for x in map(mpmath.mpf, first):
+        assert holds(X * X, x * x)
+        for y in map(mpmath.mpf, second):
+            assert holds(X + Y, x + y)
+            assert holds(X - Y, x - y)
+            assert holds(X * Y, x * y)
+            if y != 0:
+                assert holds(X / Y, x / y)
 
 
 def test_huge_angles_give_the_whole_range():

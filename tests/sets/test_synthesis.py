@@ -136,23 +136,38 @@ def test_decoupled_parts_and_a_translation():
         made, normals=np.delete(made.normals, coupled, 0), offsets=np.delete(made.offsets, coupled)
     )
     claim = SimpleNamespace(dynamics=dynamics, constraints=constraints, disturbance=disturbance)
-    claim.certificate = made
+    claim.name, claim.certificate = made.task, made
     assert proof.prove(claim).passed
     claim.certificate = fewer
     assert not proof.prove(claim).passed
 
 
 def test_a_hopeless_disturbance_is_explained():
-    inclusion, constraints, _ = double_integrator()
-    loud = inclusion._replace(support=lambda g: 6 * inclusion.support(g))
-    with pytest.raises(SynthesisError, match=r"fails \d+ step.*lacks.*Try a smaller disturbance"):
-        made_for((loud, constraints, symmetric_box([1.2])))
+    inclusion, constraints, disturbance = double_integrator(loudness=6.0)
+    with pytest.raises(SynthesisError, match=r"fails \d+ step.*lacks.*try a smaller disturbance"):
+        made_for((inclusion, constraints, disturbance))
 
 
 def test_an_uncontrollable_instability_is_explained():
     dynamics = linear(np.diag([1.2, 0.5]), np.array([[0.0], [1.0]]), np.zeros((2, 1)), np.zeros(2))
-    with pytest.raises(SynthesisError, match="state"):
+    with pytest.raises(SynthesisError, match="proven for state 0: no action moves state 0, "):
         prove_safe_set(dynamics, symmetric_box([1.0, 1.0]), symmetric_box([0.1]), search=QUICK)
+
+
+def test_messages_and_progress_use_names():
+    state, push = np.array([[1.0, 0.1], [0.0, 1.0]]), np.array([[0.01], [0.1]])
+    named = replace(
+        linear(state, push, push, np.zeros(2)), state_names=("cart", "cartdot"), action_names=("winch",)
+    )
+    box, seen = symmetric_box([1.0, 1.0]), []
+    loud = {"search": QUICK, "progress": lambda *event: seen.append(event[0])}
+    with pytest.raises(SynthesisError, match=r"safe set found for cart, cartdot.* the limit of winch fails"):
+        prove_safe_set(named, box, symmetric_box([1.2]), **loud)
+    assert set(seen) == {"laws for cart, cartdot"}
+    with pytest.raises(SynthesisError, match=r"safe set found for x, cartdot.* the limit of winch fails"):
+        prove_safe_set(named, box, symmetric_box([1.2]), state_names=("x", "cartdot"), **loud)
+    with pytest.raises(ValueError, match="1 state names for 2 states: x"):
+        prove_safe_set(named, box, symmetric_box([1.2]), state_names=("x",), **loud)
 
 
 def test_bad_requests_are_refused():
@@ -163,5 +178,27 @@ def test_bad_requests_are_refused():
         made_for((inclusion, constraints, disturbance), translations=(7,))
     with pytest.raises(ValueError, match="strictly inside"):
         made_for((inclusion._replace(origin=np.array([2.0, 0.0])), constraints, disturbance))
-    with pytest.raises(ValueError, match="leave nothing"):
+    with pytest.raises(ValueError, match=r"1\.5 leaves nothing of 1, the half-width of state 0"):
         made_for((inclusion, constraints, disturbance), translations=(0,), translation_limits=(1.5,))
+    for limit in (-0.5, np.nan, np.inf, -np.inf):
+        with pytest.raises(ValueError, match=f"translation limit {limit} of cart must be finite"):
+            made_for(
+                (inclusion, constraints, disturbance),
+                translations=(0,),
+                translation_limits=(limit,),
+                state_names=("cart", "cartdot"),
+            )
+    with pytest.raises(ValueError, match="2 translation limits for 1 translations"):
+        made_for((inclusion, constraints, disturbance), translations=(0,), translation_limits=(0.5, 0.5))
+    with pytest.raises(ValueError, match="given twice"):
+        made_for((inclusion, constraints, disturbance), translations=(0, 0))
+    # Negative control: a limit of zero is a range, if a small one.
+    kept = made_for((inclusion, constraints, disturbance), translations=(0,), translation_limits=(0.0,))
+    assert kept.translation_limits[0] == 0.0
+
+
+def test_an_action_that_moves_nothing_is_named():
+    dynamics = linear(0.5 * np.eye(1), np.array([[1.0, 0.0]]), np.ones((1, 1)), np.zeros(1))
+    boxes = symmetric_box([1.0]), symmetric_box([0.1])
+    with pytest.raises(ValueError, match="gripper moves no state"):
+        prove_safe_set(dynamics, *boxes, search=QUICK, action_names=("winch", "gripper"))
