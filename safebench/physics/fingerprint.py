@@ -8,6 +8,7 @@ covered by default; an added array that is still at rest (all 0, or all -1 for "
 import fnmatch
 import hashlib
 from collections.abc import Iterator
+from functools import cache
 
 import mujoco
 import numpy as np
@@ -59,6 +60,7 @@ def numbers(model: mujoco.MjModel) -> Iterator[tuple[str, Array]]:
                 yield prefix + name, np.asarray(value)
 
 
+@cache
 def motionless(field: str) -> str | None:
     """Why a field cannot move the model, or None where it can."""
     for reason, patterns in MOTIONLESS.items():

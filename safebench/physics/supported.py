@@ -6,6 +6,7 @@ to write instead; docs/models.md has the whole list of MJCF features, made by a 
 
 import copy
 import fnmatch
+from functools import cache
 from typing import Any
 
 import mujoco
@@ -208,10 +209,13 @@ def _unknown(model: mujoco.MjModel) -> list[str]:
     return [
         f"its {field} is set, which this version of safebench does not know: leave it out"
         for field, array in numbers(model)
-        if not at_rest(array)
-        and motionless(field) is None
-        and not any(fnmatch.fnmatchcase(field, pattern) for pattern in KNOWN)
+        if not at_rest(array) and motionless(field) is None and not _known(field)
     ]
+
+
+@cache
+def _known(field: str) -> bool:
+    return any(fnmatch.fnmatchcase(field, pattern) for pattern in KNOWN)
 
 
 def _stale(model: mujoco.MjModel) -> list[str]:

@@ -46,7 +46,6 @@ def test_list_and_certify_name_a_task_whose_model_was_changed(safebench, monkeyp
         model.jnt_stiffness[:] = 1.0
         return model
 
-    assert "FAILS" not in safebench("list", "tasks")[1]
     monkeypatch.setattr(pendulum, "shipped_model", sprung)
     code, output, _ = safebench("list", "tasks")
     assert code == 0

@@ -16,6 +16,8 @@ from safebench.runs import presets
 from safebench.sets.polytope import Polytope, contains, ray_distance
 
 TASKS = registry.names("task")
+QUICK = ("pendulum", "energy")
+EACH = [pytest.param(name, marks=[] if name in QUICK else [pytest.mark.slow]) for name in TASKS]
 PAIRS = 1024
 
 
@@ -62,7 +64,7 @@ def worst_departures(task_name, task_of, name):
     return int((~inside).sum()), guarded, a
 
 
-@pytest.mark.parametrize("task_name", TASKS)
+@pytest.mark.parametrize("task_name", EACH)
 @pytest.mark.parametrize("name", ["boundary-projection", "ray-mask"])
 def test_guarded_actions_keep_every_state_safe_for_every_disturbance(task_name, name, task_of):
     departures, guarded, a = worst_departures(task_name, task_of, name)

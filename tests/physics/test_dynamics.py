@@ -12,6 +12,8 @@ from safebench.physics.affine import predict
 from safebench.physics.dynamics import linear, mechanical
 
 TASKS = registry.names("task")
+QUICK = ("pendulum", "energy")
+EACH = [pytest.param(name, marks=[] if name in QUICK else [pytest.mark.slow]) for name in TASKS]
 
 
 def random_inputs(task, count, seed=0):
@@ -32,7 +34,7 @@ def test_the_pendulum_is_the_closed_form(task_of):
     np.testing.assert_allclose(stepped, expected, rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize("name", EACH)
 def test_mjx_equals_c_mujoco_with_the_disturbance_as_a_force(name, task_of):
     task = task_of(name)
     model = task.dynamics.model
@@ -55,7 +57,7 @@ def test_mjx_equals_c_mujoco_with_the_disturbance_as_a_force(name, task_of):
         np.testing.assert_allclose(stepped[i], np.r_[data.qpos, data.qvel], rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize("name", EACH)
 def test_the_one_step_model_is_exact(name, task_of):
     task = task_of(name)
     x, a, w = random_inputs(task, 200, seed=1)

@@ -62,13 +62,8 @@ def mjx_steps(model, q, v, ctrl):
     return jax.vmap(step)(q, v, ctrl)
 
 
-@pytest.mark.parametrize(
-    "section",
-    [
-        section if section == "joint" else pytest.param(section, marks=pytest.mark.slow)
-        for section in SECTIONS
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("section", SECTIONS)
 def test_what_is_accepted_steps_in_mjx_as_in_c_mujoco(section):
     from mujoco import mjx
 
