@@ -97,12 +97,12 @@ class Task:
         for name, derive in derivations.items():
             if getattr(self, name) is None:
                 object.__setattr__(self, name, derive())  # the way for a frozen dataclass to fill itself in
+        _check_length(self.name, "state_names", self.state_names, len(self.constraints.lower))
+        _check_length(self.name, "action_names", self.action_names, len(self.certificate.gain))
         if self.dynamics.model is not None:
             check_agreement(
                 self.dynamics.model, self.constraints, self.certificate.magnitude, self.state_names
             )
-        _check_length(self.name, "state_names", self.state_names, len(self.constraints.lower))
-        _check_length(self.name, "action_names", self.action_names, len(self.certificate.gain))
 
 
 def reset(task: Task, key: PRNGKeyArray) -> tuple[Float[Array, " n"], Context]:
