@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from safebench import atomic
-from safebench.record.result import NAME, SCHEMA_VERSION, Result
+from safebench.record.result import NAME, OLDEST_VERSION, SCHEMA_VERSION, Result
 from safebench.record.strict_json import build, plain
 
 LARGEST_FILE = 64 * 2**20
@@ -80,8 +80,10 @@ def parse(text: str) -> Result:
         raise ValueError("not a result: nested too deeply") from None
     if isinstance(data, dict) and type(data.get("schema_version")) is int:
         version = data["schema_version"]
-        if version != SCHEMA_VERSION:
-            raise ValueError(f"schema_version: this version reads {SCHEMA_VERSION}, not {version}")
+        if not OLDEST_VERSION <= version <= SCHEMA_VERSION:
+            raise ValueError(
+                f"schema_version: this version reads {OLDEST_VERSION} to {SCHEMA_VERSION}, not {version}"
+            )
     return build(Result, data)
 
 

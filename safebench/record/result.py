@@ -16,7 +16,9 @@ import numpy as np
 from safebench.record.reached import interactions_to_final
 from safebench.record.strict_json import about
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+OLDEST_VERSION = 1
+"""Files of this version are read too: they lack the fields that have a default."""
 NAME = "[a-z0-9][a-z0-9.+-]*"
 INTERVENTION = 1e-9
 """A change of the action by more than this counts as an intervention (normalised actions)."""
@@ -88,6 +90,18 @@ class Curve:
     )
     training: CounterColumns = about("training safety, cumulative since the start")
     evaluation: CounterColumns = about("safety of this evaluation's episodes alone")
+    updates: tuple[int, ...] | None = about(
+        "the learner's updates since the start, skipped ones included; null: not recorded",
+        "updates",
+        minimum=0,
+        default=None,
+    )
+    skipped: tuple[int, ...] | None = about(
+        "updates not made since the start, because a loss or gradient was not finite; null: not recorded",
+        "updates",
+        minimum=0,
+        default=None,
+    )
 
 
 @dataclass(frozen=True)
@@ -111,15 +125,32 @@ class Run:
     evaluation: Counters = about("totals over all evaluations: sums of the curve's evaluation entries")
     final: Final = about("where it ended")
 
+    @property
+    def skipped(self) -> int | None:
+        """Updates not made over the whole run; None where a file does not say."""
+        return self.curve.skipped[-1] if self.curve.skipped else None
+
+    @property
+    def failed(self) -> bool:
+        """Whether no update at all was made: nothing was learnt."""
+        return bool(
+            self.curve.updates and self.curve.updates[-1] > 0 and self.skipped == self.curve.updates[-1]
+        )
+
 
 @dataclass(frozen=True)
 class TaskRecord:
     """The task."""
 
-    name: str = about("registered name", pattern=NAME, longest=64)
+    name: str = about("registered name, or stem of its file", pattern=NAME, longest=64)
     version: int = about("task version; results of different versions do not compare", minimum=0)
     horizon: int = about("length of an episode", "steps", minimum=1)
     control_period: float = about("time between actions", "s", minimum=0)
+    source: str | None = about(
+        "SHA-256 of the file it was given by; null: registered, or not recorded",
+        pattern="[0-9a-f]{64}",
+        default=None,
+    )
 
 
 @dataclass(frozen=True)
@@ -130,14 +161,24 @@ class SafeguardRecord:
     module: str = about("the registered safeguard it configures, e.g. ray-mask", pattern=NAME, longest=64)
     certified: bool = about("whether it keeps every action in the certified safe action set")
     config: dict[str, Any] = about("full configuration, defaults included (JSON values only)")
+    source: str | None = about(
+        "SHA-256 of the file it was given by; null: registered, or not recorded",
+        pattern="[0-9a-f]{64}",
+        default=None,
+    )
 
 
 @dataclass(frozen=True)
 class LearnerRecord:
     """The learner."""
 
-    name: str = about("registered name", pattern=NAME, longest=64)
+    name: str = about("registered name, or stem of its file", pattern=NAME, longest=64)
     config: dict[str, Any] = about("full configuration, defaults included (JSON values only)")
+    source: str | None = about(
+        "SHA-256 of the file it was given by; null: registered, or not recorded",
+        pattern="[0-9a-f]{64}",
+        default=None,
+    )
 
 
 @dataclass(frozen=True)
@@ -162,6 +203,9 @@ class Evaluation:
 
     episodes: int = about("episodes per evaluation, starts uniform in the safe set", minimum=1)
     horizon: int = about("steps of each", "steps", minimum=1)
+    points: int | None = about(
+        "evaluations asked for, evenly spread over training; null: not recorded", minimum=1, default=None
+    )
 
 
 @dataclass(frozen=True)
@@ -189,13 +233,16 @@ class Provenance:
         "when it finished", "UTC", pattern=r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|\+00:00)"
     )
     command: str = about("the command line", longest=4000)
+    environment: dict[str, str] | None = about(
+        "the environment's variables that jax and XLA read; null: not recorded", longest=4000, default=None
+    )
 
 
 @dataclass(frozen=True)
 class Result:
     """One cell: a task, a safeguard, a learner, all seeds."""
 
-    schema_version: int = about("version of this schema", minimum=SCHEMA_VERSION, maximum=SCHEMA_VERSION)
+    schema_version: int = about("version of this schema", minimum=OLDEST_VERSION, maximum=SCHEMA_VERSION)
     suite: str = about("the suite it belongs to, or custom", pattern=NAME, longest=64)
     task: TaskRecord = about("the task")
     safeguard: SafeguardRecord = about("the safeguard")
@@ -210,6 +257,12 @@ class Result:
     non_finite_seeds: tuple[int, ...] = about("seeds with any non-finite step or return", minimum=0)
     timing: Timing = about("wall-clock times")
     provenance: Provenance = about("where it comes from")
+    budget: int | None = about(
+        "training steps asked for, of each seed, which the schedules span; null: not recorded",
+        "steps",
+        minimum=1,
+        default=None,
+    )
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -230,6 +283,23 @@ class Result:
     def broken_promise(self) -> bool:
         """Whether a certified cell counted anything that its certificate rules out."""
         return self.certified and self.counted.failures > 0
+
+    @property
+    def skipped(self) -> int | None:
+        """Updates not made, of all seeds; None where a file does not say."""
+        counts = [run.skipped for run in self.runs]
+        return None if None in counts else sum(count for count in counts if count is not None)
+
+    @property
+    def failed_seeds(self) -> tuple[int, ...]:
+        """The seeds of which every update was skipped: they learnt nothing."""
+        return tuple(run.seed for run in self.runs if run.failed)
+
+    @property
+    def from_files(self) -> tuple[str, ...]:
+        """Which of task, safeguard and learner were given by a file."""
+        named = {"task": self.task, "safeguard": self.safeguard, "learner": self.learner}
+        return tuple(name for name, record in named.items() if record.source is not None)
 
     @property
     def title(self) -> str:

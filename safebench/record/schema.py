@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from safebench.record.result import Result
+from safebench.record.strict_json import optional
 
 FILE = Path(__file__).with_name("result.schema.json")
 RULES = {"minimum": "minimum", "maximum": "maximum"}
@@ -38,7 +39,7 @@ def _schema(kind: Any, rules: dict[str, Any], definitions: dict[str, Any]) -> di
                 "type": "object",
                 "description": " ".join((kind.__doc__ or "").split()),
                 "properties": {field.name: _field(field, definitions) for field in fields},
-                "required": [field.name for field in fields],
+                "required": [field.name for field in fields if not optional(field)],
                 "additionalProperties": False,
             }
         return {"$ref": f"#/$defs/{name}"}

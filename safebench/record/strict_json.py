@@ -16,16 +16,17 @@ def about(
     pattern: str | None = None,
     longest: int | None = None,
     shortest: int | None = None,
+    default: Any = dataclasses.MISSING,
 ) -> Any:
     """A dataclass field that carries its meaning, its unit and what its values must satisfy.
 
     `minimum`, `maximum` and `pattern` bound every number or string in the field, in a tuple too;
-    `longest` and `shortest` bound the length of a string or of a tuple.
+    `longest` and `shortest` bound the length of a string or of a tuple. A field with a default may be missing.
     """
     rules = {"minimum": minimum, "maximum": maximum, "pattern": pattern}
     rules |= {"longest": longest, "shortest": shortest}
     rules = {name: rule for name, rule in rules.items() if rule is not None}
-    return dataclasses.field(metadata={"about": text, "unit": unit, "rules": rules})
+    return dataclasses.field(default=default, metadata={"about": text, "unit": unit, "rules": rules})
 
 
 def plain(value: Any) -> Any:
@@ -77,7 +78,7 @@ def _build_record(kind: type, value: Any, where: str) -> Any:
         raise ValueError(f"{where or 'the file'}: must be an object, not {_kind(value)}")
     fields = {field.name: field for field in dataclasses.fields(kind)}
     prefix = f"{where}." if where else ""
-    missing = [name for name in fields if name not in value]
+    missing = [name for name in fields if name not in value and not optional(fields[name])]
     if missing:
         raise ValueError(f"{prefix}{missing[0]}: is missing")
     unknown = sorted(set(value) - set(fields))
@@ -86,8 +87,14 @@ def _build_record(kind: type, value: Any, where: str) -> Any:
     built = {
         name: _build(field.type, value[name], prefix + name, field.metadata.get("rules", {}))
         for name, field in fields.items()
+        if name in value
     }
     return kind(**built)
+
+
+def optional(field: dataclasses.Field) -> bool:
+    """Whether a field may be missing."""
+    return field.default is not dataclasses.MISSING
 
 
 def _build_scalar(kind: Any, value: Any, where: str, rules: dict) -> Any:

@@ -35,7 +35,7 @@ LEAST_SHARE_OF_BUDGET = 0.8
 class Standard:
     """What one cell of a suite must look like, from the installed code. Configs hold JSON values only.
 
-    budget: training interactions of each seed. episodes: of one evaluation.
+    budget: training interactions of each seed. episodes: of one evaluation. points: evaluations of a run.
     certificates: SHA-256 digests of the task's known certificates.
     """
 
@@ -48,6 +48,7 @@ class Standard:
     precision: str
     physics: str
     certificates: frozenset[str]
+    points: int = 40
 
 
 def check(path: str | Path, standard_of: Callable[[Result], Standard] | None = None) -> list[str]:
@@ -91,6 +92,7 @@ def consistency(result: Result) -> Iterator[str]:
     if result.evaluation.horizon != result.task.horizon and not allowed:
         yield f"evaluation.horizon: {result.evaluation.horizon}, but the task's is {result.task.horizon}"
     yield from _time(result)
+    yield from _version(result)
     if len({run.curve.interactions for run in result.runs}) > 1:
         yield "runs: seeds were evaluated at different interactions"
     if len({run.curve.reference_return is None for run in result.runs}) > 1:
@@ -108,6 +110,22 @@ def consistency(result: Result) -> Iterator[str]:
         if set(result.non_finite_seeds) != set(named):
             yield f"non_finite_seeds: says {list(result.non_finite_seeds)}, the runs say {list(named)}"
     yield from _copies(result)
+
+
+def _version(result: Result) -> Iterator[str]:
+    """What is recorded since version 2 is there, and only then."""
+    recorded = {
+        "budget": result.budget is not None,
+        "evaluation.points": result.evaluation.points is not None,
+        "curve.updates": all(run.curve.updates is not None for run in result.runs),
+        "curve.skipped": all(run.curve.skipped is not None for run in result.runs),
+        "provenance.environment": result.provenance.environment is not None,
+    }
+    for name, there in recorded.items():
+        if there != (result.schema_version > results.OLDEST_VERSION):
+            yield f"{name}: {'is' if there else 'is not'} recorded in a file of version {result.schema_version}"
+    if result.budget is not None and result.interactions > result.budget:
+        yield f"interactions: {result.interactions}, more than the budget of {result.budget}"
 
 
 def _lengths(curve: Curve) -> Iterator[str]:
@@ -143,6 +161,21 @@ def _curve(result: Result, curve: Curve) -> Iterator[str]:
         values = [value for value in getattr(curve.training, field.name) if value is not None]
         if any(later < earlier for earlier, later in pairwise(values)):
             yield f"curve.training.{field.name} decreases, but is cumulative"
+    yield from _updates(curve)
+
+
+def _updates(curve: Curve) -> Iterator[str]:
+    if (curve.updates is None) != (curve.skipped is None):
+        yield "of curve.updates and curve.skipped one is recorded, the other is not"
+    elif curve.updates is not None and curve.skipped is not None:
+        for name, counts in (("updates", curve.updates), ("skipped", curve.skipped)):
+            if any(later < earlier for earlier, later in pairwise(counts)):
+                yield f"curve.{name} decrease, but are cumulative"
+        if any(skipped > updates for skipped, updates in zip(curve.skipped, curve.updates, strict=True)):
+            yield "curve.skipped are more than curve.updates"
+        steps = zip(curve.interactions, curve.updates, strict=True)
+        if any(taken * curve.updates[-1] != curve.interactions[-1] * updates for taken, updates in steps):
+            yield "curve.updates do not grow like curve.interactions: every update takes as many steps"
 
 
 def _totals(run: Run) -> Iterator[str]:
@@ -252,6 +285,10 @@ def departures_from_standard(result: Result, standard: Standard) -> Iterator[str
         yield f"seeds: {', '.join(map(str, extra[:5]))} not part of the standard experiment"
     if not LEAST_SHARE_OF_BUDGET * standard.budget <= result.interactions <= standard.budget:
         yield f"interactions: {result.interactions} of a budget of {standard.budget}"
+    if result.budget not in (None, standard.budget):
+        yield f"budget: {result.budget} instead of {standard.budget}"
+    if result.evaluation.points not in (None, standard.points):
+        yield f"evaluation.points: {result.evaluation.points} instead of {standard.points}"
     if result.evaluation.episodes != standard.episodes:
         yield f"evaluation.episodes: {result.evaluation.episodes} instead of {standard.episodes}"
     for name in ("precision", "physics"):

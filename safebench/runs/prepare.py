@@ -60,4 +60,5 @@ def _check_evaluation(cell: Cell, longest: int) -> None:
 def evaluation_of(prepared: Prepared) -> Evaluation:
     """How the cell is evaluated, as its result records it."""
     horizon = prepared.cell.evaluation_horizon
-    return Evaluation(prepared.cell.evaluation_starts, prepared.task.horizon if horizon is None else horizon)
+    steps = prepared.task.horizon if horizon is None else horizon
+    return Evaluation(prepared.cell.evaluation_starts, steps, prepared.cell.evaluations)

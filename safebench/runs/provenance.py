@@ -15,6 +15,9 @@ from safebench.record import result
 
 PACKAGES = ("safebench", "jax", "jaxlib", "mujoco", "mujoco-mjx", "brax", "flax", "optax", "numpy", "scipy")
 
+READ = ("JAX_", "XLA_")
+"""How the environment variables begin that jax and XLA read."""
+
 
 def collect() -> result.Provenance:
     """Of a result that finishes now, in this process."""
@@ -29,6 +32,7 @@ def collect() -> result.Provenance:
         commit=commit,
         dirty=dirty,
         utc=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        environment={name: value for name, value in sorted(os.environ.items()) if name.startswith(READ)},
         command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
     )
 

@@ -51,6 +51,7 @@ def standard_of(found: Result) -> Standard:
         episodes=cell.evaluation_starts,
         precision=cell.precision,
         physics=task.dynamics.physics,
+        points=cell.evaluations,
         certificates=certificates.known_digests(task.certificate),
     )
 

@@ -4,12 +4,13 @@ import json
 import os
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 
 from safebench.record import files
-from safebench.record.result import Result
+from safebench.record.result import Evaluation, Result
 from safebench.record.strict_json import plain
 from safebench.runs import suites
 from safebench.runs.paths import path_of
@@ -41,7 +42,7 @@ def finished(prepared: Prepared, folder: Path) -> Result | None:
         and found.physics in (cell.physics, "plain")
         and found.precision == cell.precision
         and found.settings == suites.settings_of(cell)
-        and found.evaluation == evaluation_of(prepared)
+        and found.evaluation in _evaluations(prepared)
         and found.learner.config == plain(prepared.learner_config)
         and found.safeguard.config == plain(prepared.safeguard_config)
     )
@@ -50,6 +51,12 @@ def finished(prepared: Prepared, folder: Path) -> Result | None:
             f"{path}: holds this cell with other settings; choose another --out, or redo it with --force"
         )
     return found
+
+
+def _evaluations(prepared: Prepared) -> tuple[Evaluation, Evaluation]:
+    """How the cell is evaluated, as a file of today's version has it and as one of the first version."""
+    asked = evaluation_of(prepared)
+    return asked, replace(asked, points=None)
 
 
 def cut_short(path: Path) -> bool:

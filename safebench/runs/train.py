@@ -96,7 +96,7 @@ def run(cell: Cell, report: Report | None = None, checkpoint: Path | None = None
         if report is not None:
             done = (index + 1) * updates * learner.interactions
             report(Snapshot(done, of, seconds[-1], _evaluated(points)))
-    found = _result(prepared, verified, points, updates * learner.interactions, seconds, compile_seconds)
+    found = _result(prepared, verified, points, updates, seconds, compile_seconds)
     if checkpoint is not None:
         policies = jax.jit(jax.vmap(learner.policy))(state)
         checkpoints.save(checkpoint, checkpoints.describe(cell, found), policies)
@@ -133,15 +133,17 @@ def _result(
     prepared: Prepared,
     verified: bool,
     points: list[Point],
-    stride: int,
+    updates: int,
     seconds: list[float],
     compile_seconds: float,
 ) -> Result:
     cell, task = prepared.cell, prepared.task
     stacked: Point = jax.tree.map(lambda *leaves: np.stack(leaves), *points)  # leading axes: points, seeds
-    interactions = tuple(stride * (index + 1) for index in range(len(points)))
+    tried = tuple(updates * (index + 1) for index in range(len(points)))
+    interactions = tuple(prepared.learner.interactions * count for count in tried)
+    reference = task.reference_start is not None
     runs = tuple(
-        result.make_run(seed, _curve(stacked, index, interactions, seconds, task.reference_start is not None))
+        result.make_run(seed, _curve(stacked, index, interactions, tried, seconds, reference))
         for index, seed in enumerate(cell.seeds)
     )
     spent = interactions[-1]
@@ -166,11 +168,17 @@ def _result(
         non_finite_seeds=result.non_finite_seeds(runs),
         timing=result.Timing(compile_seconds, seconds[-1], 1000 * seconds[-1] / (spent * len(cell.seeds))),
         provenance=provenance.collect(),
+        budget=cell.interactions,
     )
 
 
 def _curve(
-    stacked: Point, seed: int, interactions: tuple[int, ...], seconds: list[float], reference: bool
+    stacked: Point,
+    seed: int,
+    interactions: tuple[int, ...],
+    updates: tuple[int, ...],
+    seconds: list[float],
+    reference: bool,
 ) -> result.Curve:
     training: Safety = jax.tree.map(lambda leaf: leaf[:, seed], stacked.progress.safety)
     cumulative = jax.tree.map(np.cumsum, training)._replace(
@@ -187,4 +195,6 @@ def _curve(
         gradient_norm=result.column(stacked.progress.gradient_norm[:, seed]),
         training=safety.columns(cumulative),
         evaluation=safety.columns(evaluation),
+        updates=updates,
+        skipped=result.column(np.cumsum(stacked.progress.skipped[:, seed])),
     )

@@ -57,6 +57,8 @@ def curve(
             evaluation_violations,
             interventions=(0.1 * evaluation_steps).astype(int) * guarded,
         ),
+        updates=result.column(steps),
+        skipped=result.column(np.zeros(points, int)),
     )
 
 
@@ -92,7 +94,7 @@ def make(
         precision="float64",
         physics="mjx",
         certificate=result.CertificateRecord(DIGEST, True),
-        evaluation=result.Evaluation(64, 240),
+        evaluation=result.Evaluation(64, 240, 40),
         runs=runs,
         non_finite_seeds=(),
         timing=result.Timing(12.5, seconds, 1000 * seconds / (interactions * seeds)),
@@ -105,7 +107,9 @@ def make(
             dirty=False,
             utc="2026-01-02T03:04:05Z",
             command="safebench run --suite quick",
+            environment={},
         ),
+        budget=interactions,
     )
     return dataclasses.replace(cell, **changes)
 

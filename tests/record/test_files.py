@@ -12,11 +12,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from synthetic_results import curve, make
 
-from safebench.record import files, result, schema
+from safebench.record import files, result, schema, submission
 from safebench.record.result import Result
 from safebench.record.strict_json import plain
 
-GOLDEN = Path(__file__).parent / "golden" / "pendulum" / "ray-mask--shac.json"
+FIRST = Path(__file__).parent / "golden" / "pendulum" / "ray-mask--shac.json"
+GOLDEN = Path(__file__).parent / "golden" / "version-2" / "pendulum" / "ray-mask--shac.json"
 VALIDATOR = jsonschema.Draft202012Validator(schema.json_schema())
 
 
@@ -29,8 +30,27 @@ def test_round_trip(tmp_path):
     assert [p.name for p in path.parent.iterdir()] == ["ray-mask--shac.json"]  # no temporary file stays
 
 
+def test_a_file_of_the_first_version_still_reads():
+    """What it does not say is not known; all else is as in the file of today's version."""
+    old, new = files.load(FIRST), plain(files.load(GOLDEN))
+    assert (old.schema_version, old.budget, old.evaluation.points, old.task.source) == (1, None, None, None)
+    assert old.skipped is None
+    assert old.failed_seeds == ()
+    assert list(submission.consistency(old)) == []
+
+    def without_what_is_new(record, like):
+        if isinstance(like, dict):
+            return {key: without_what_is_new(record[key], like[key]) for key in like}
+        if isinstance(like, list):
+            return [without_what_is_new(*pair) for pair in zip(record, like, strict=True)]
+        return record
+
+    text = json.loads(FIRST.read_text())
+    assert without_what_is_new(new, text) == {**text, "schema_version": 2}
+
+
 def test_golden_file():
-    """The file of schema version 1 reads and writes back byte for byte: a change needs a new version."""
+    """The file of schema version 2 reads and writes back byte for byte: a change needs a new version."""
     loaded = files.load(GOLDEN)
     assert loaded.title == "pendulum/ray-mask--shac"
     assert loaded.seeds == (0, 1)
@@ -150,7 +170,7 @@ def damaged(text: str) -> dict[str, bytes]:
         "UTF-8": text.encode("utf-16"),
         "must be an object": b"[1, 2]",
         "not null": b"null",
-        "this version reads 1, not 2": changed(schema_version=2),
+        "this version reads 1 to 2, not 3": changed(schema_version=3),
         "schema_version: must be an integer": changed(schema_version="1"),
         "suite: must be a string": changed(suite=3),
         "interactions: must be an integer, not a number": changed(interactions=1.0),

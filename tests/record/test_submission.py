@@ -344,7 +344,7 @@ TAMPERINGS = {
     newline_in_the_suite: r"suite: 'quick\\n' does not match",
     other_cell_than_its_path: "which its path does not say",
     unknown_task: "unknown task 'pendulum-easy'",
-    wrong_schema_version: "this version reads 1, not 99",
+    wrong_schema_version: "this version reads 1 to 2, not 99",
     smuggled_field: "'__reduce__': is not a field",
     missing_field: r"runs\[0\]\.evaluation: is missing",
     negative_violations: r"runs\[0\]\.training\.violations: must be at least 0",
