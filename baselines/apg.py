@@ -26,6 +26,14 @@ from safebench.learner import (
     fresh_normaliser,
     keep_if,
     normalise,
+    require_betas,
+    require_count,
+    require_each,
+    require_flag,
+    require_positive,
+    require_share,
+    require_weight,
+    require_widths,
     running_discount,
     total,
 )
@@ -51,6 +59,15 @@ class Config:
     deviation: float = 0.1
     gradient_clip: float = 1.0
     normalise: bool = True
+
+    def __post_init__(self):
+        require_each(require_count, self, "environments", "window")
+        require_share("discount", self.discount)
+        require_each(require_positive, self, "policy_rate", "gradient_clip")
+        require_each(require_weight, self, "policy_rate_end", "deviation")
+        require_betas("policy_betas", self.policy_betas)
+        require_widths("policy_hidden", self.policy_hidden)
+        require_flag("normalise", self.normalise)
 
 
 SETTINGS = MappingProxyType(
@@ -86,7 +103,10 @@ def make(env: Env, config: Config, interactions: int) -> Learner:
     per_update = config.environments * config.window
     updates = interactions // per_update
     if updates < 1:
-        raise ValueError(f"a budget of {interactions} interactions is less than one update ({per_update})")
+        raise ValueError(
+            f"a budget of {interactions} interactions is less than one update: "
+            f"environments x window = {config.environments} x {config.window} = {per_update}"
+        )
     network = MLP(config.policy_hidden, env.action_size, layer_norm=True, output_scale=0.01)
     schedule = optax.linear_schedule(config.policy_rate, config.policy_rate * config.policy_rate_end, updates)
     optimiser = optax.chain(

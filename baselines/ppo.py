@@ -18,6 +18,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from safebench.learner import (
     MLP,
+    Activation,
     Env,
     Episode,
     Learner,
@@ -32,6 +33,15 @@ from safebench.learner import (
     lambda_returns,
     log_density,
     normalise,
+    require_choice,
+    require_count,
+    require_each,
+    require_flag,
+    require_positive,
+    require_share,
+    require_weight,
+    require_widths,
+    require_within,
     total,
 )
 
@@ -63,11 +73,28 @@ class Config:
     value_rate_end: float = 0.05
     policy_hidden: tuple[int, ...] = (128, 128)
     value_hidden: tuple[int, ...] = (128, 128)
-    activation: str = "tanh"
+    activation: Activation = "tanh"
     gradient_clip: float = 1.0
     reward_scale: float = 1.0
     log_std_start: float = -0.5
     normalise: bool = True
+
+    def __post_init__(self):
+        require_each(require_count, self, "environments", "window", "fits", "batches")
+        require_each(require_share, self, "discount", "trace")
+        require_each(require_positive, self, "policy_rate", "value_rate", "reward_scale")
+        require_each(require_positive, self, "ratio_clip", "gradient_clip")
+        require_each(require_weight, self, "entropy_weight", "policy_rate_end", "value_rate_end")
+        require_each(require_widths, self, "policy_hidden", "value_hidden")
+        require_choice("activation", self.activation, Activation)
+        require_within("log_std_start", self.log_std_start, -20, 20)
+        require_flag("normalise", self.normalise)
+        steps = self.environments * self.window
+        if self.batches > steps // 2:
+            raise ValueError(
+                f"batches must leave each minibatch 2 of the environments x window = {self.environments} x "
+                f"{self.window} = {steps} steps: at most {steps // 2}, not {self.batches}"
+            )
 
 
 _TUNED = Config(
@@ -134,15 +161,16 @@ def make(env: Env, config: Config, interactions: int) -> Learner:
     """PPO on `env` for a budget of `interactions` steps (which sets the learning-rate schedules).
 
     Raises:
-        ValueError: if the budget does not cover one update, or a window has fewer steps than minibatches.
+        ValueError: if the budget does not cover one update.
     """
     per_update = config.environments * config.window
     updates = interactions // per_update
     if updates < 1:
-        raise ValueError(f"a budget of {interactions} interactions is less than one update ({per_update})")
+        raise ValueError(
+            f"a budget of {interactions} interactions is less than one update: "
+            f"environments x window = {config.environments} x {config.window} = {per_update}"
+        )
     size = per_update // config.batches
-    if size < 2:
-        raise ValueError(f"{config.batches} minibatches of {per_update} steps: each needs at least 2")
     policy_net = MLP(config.policy_hidden, env.action_size, config.activation, output_scale=0.01)
     value_net = MLP(config.value_hidden, 1, config.activation)
 

@@ -19,6 +19,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from safebench.learner import (
     MLP,
+    Activation,
     Env,
     Episode,
     Learner,
@@ -31,11 +32,21 @@ from safebench.learner import (
     keep_if,
     log_density,
     normalise,
+    require_choice,
+    require_count,
+    require_each,
+    require_flag,
+    require_positive,
+    require_share,
+    require_widths,
+    require_within,
     total,
 )
 
 LOG_STD_RANGE = (-5.0, 2.0)
 """The policy's log deviation is clipped to this."""
+LARGEST_BUFFER = 100_000_000
+"""Transitions: more fit no memory."""
 
 
 @dataclass(frozen=True)
@@ -69,10 +80,30 @@ class Config:
     temperature_start: float = 0.1
     policy_hidden: tuple[int, ...] = (128, 128)
     value_hidden: tuple[int, ...] = (128, 128)
-    activation: str = "relu"
+    activation: Activation = "relu"
     gradient_clip: float = 10.0
     reward_scale: float = 1.0
     normalise: bool = True
+
+    def __post_init__(self):
+        require_each(require_count, self, "environments", "steps", "batch", "policy_delay", "target_delay")
+        require_count("buffer", self.buffer, most=LARGEST_BUFFER)
+        require_count("starts", self.starts, least=0, most=LARGEST_BUFFER)
+        require_each(require_share, self, "discount", "target_retention")
+        require_each(require_positive, self, "policy_rate", "value_rate", "temperature_rate")
+        require_each(require_positive, self, "temperature_start", "gradient_clip", "reward_scale")
+        require_each(require_widths, self, "policy_hidden", "value_hidden")
+        require_choice("activation", self.activation, Activation)
+        require_flag("normalise", self.normalise)
+        require_within("gradient_steps_per_interaction", self.gradient_steps_per_interaction, 0, 1000)
+        if self.buffer < self.batch:
+            raise ValueError(f"buffer must be at least batch = {self.batch}, not {self.buffer}")
+        steps, share = self.environments * self.steps, self.gradient_steps_per_interaction
+        if round(steps * share) < 1:
+            raise ValueError(
+                f"gradient_steps_per_interaction must make a gradient step in an update of environments x "
+                f"steps = {self.environments} x {self.steps} = {steps} interactions, not {share}"
+            )
 
 
 SETTINGS = MappingProxyType(
@@ -140,20 +171,16 @@ def make(env: Env, config: Config, interactions: int) -> Learner:
     """SAC on `env` for a budget of `interactions` steps.
 
     Raises:
-        ValueError: if the budget ends before the random start, or the config allows no gradient step.
+        ValueError: if the budget ends with the random start, or before one update.
     """
     per_update = config.environments * config.steps
     if interactions < max(per_update, config.starts + 1):
         raise ValueError(
-            f"a budget of {interactions} interactions does not go beyond the {config.starts} random ones "
-            f"that SAC starts with, and one update of {per_update}"
+            f"a budget of {interactions} interactions is less than one update and the random start: "
+            f"environments x steps = {config.environments} x {config.steps} = {per_update}, "
+            f"starts = {config.starts}"
         )
     gradient_steps = round(per_update * config.gradient_steps_per_interaction)
-    if gradient_steps < 1:
-        raise ValueError(
-            f"{config.gradient_steps_per_interaction} gradient steps per interaction make none in an update "
-            f"of {per_update} interactions"
-        )
     blocks = math.ceil(config.buffer / per_update)  # the ring is written in whole updates
     size, m = env.observation_size, env.action_size
     policy_net = MLP(config.policy_hidden, 2 * m, config.activation, output_scale=0.01)

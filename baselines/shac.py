@@ -29,6 +29,15 @@ from safebench.learner import (
     keep_if,
     lambda_returns,
     normalise,
+    require_betas,
+    require_count,
+    require_each,
+    require_flag,
+    require_positive,
+    require_share,
+    require_weight,
+    require_widths,
+    require_within,
     running_discount,
     total,
 )
@@ -71,6 +80,23 @@ class Config:
     log_std_start: float = -1.0
     normalise: bool = False
 
+    def __post_init__(self):
+        require_each(require_count, self, "environments", "window", "value_fits", "value_batches")
+        require_each(require_share, self, "discount", "trace", "target_retention")
+        require_each(require_positive, self, "policy_rate", "value_rate", "reward_scale")
+        require_each(require_positive, self, "gradient_clip", "state_gradient_clip")
+        require_each(require_weight, self, "policy_rate_end", "value_rate_end")
+        require_each(require_betas, self, "policy_betas", "value_betas")
+        require_each(require_widths, self, "policy_hidden", "value_hidden")
+        require_within("log_std_start", self.log_std_start, -20, 20)
+        require_flag("normalise", self.normalise)
+        steps = self.environments * self.window
+        if self.value_batches > steps:
+            raise ValueError(
+                f"value_batches must be at most environments x window = {self.environments} x {self.window} "
+                f"= {steps}, not {self.value_batches}"
+            )
+
 
 SETTINGS = MappingProxyType(
     {
@@ -112,7 +138,10 @@ def make(env: Env, config: Config, interactions: int) -> Learner:
     per_update = config.environments * config.window
     updates = interactions // per_update
     if updates < 1:
-        raise ValueError(f"a budget of {interactions} interactions is less than one update ({per_update})")
+        raise ValueError(
+            f"a budget of {interactions} interactions is less than one update: "
+            f"environments x window = {config.environments} x {config.window} = {per_update}"
+        )
     policy_net = MLP(config.policy_hidden, env.action_size, layer_norm=True, output_scale=0.01)
     value_net = MLP(config.value_hidden, 1)
 

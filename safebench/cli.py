@@ -6,19 +6,30 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
-from rich.console import Console
 from typer import Argument, Option
 
-from safebench.commands import options
+from safebench.commands import console as consoles
+from safebench.commands import ending, options
 from safebench.commands.options import Names, examples
 
 app = typer.Typer(
-    help="Provably safe reinforcement learning from analytic gradients: train, prove, tabulate.",
     no_args_is_help=True,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
+    epilog=ending.EXIT_CODES,
 )
-console = Console()
+console = consoles.make()
+COMPLETION = "_SAFEBENCH_COMPLETE"
+"""The environment variable with which a shell asks for completions."""
+
+
+@app.callback()
+def everywhere(
+    debug: Annotated[
+        bool, Option(ending.DEBUG, help="Show the traceback of an error; may stand anywhere.")
+    ] = False,
+) -> None:
+    """Provably safe reinforcement learning from analytic gradients: train, prove, tabulate."""
 
 
 @app.command(
@@ -54,12 +65,13 @@ def run(
     track: Annotated[Names, Option(help="tensorboard or wandb: follow training below OUT/tracking.")] = None,
 ) -> None:
     """Train the cells asked for, print their table, write results and learning curves."""
-    _start_jax(precision)
-    from safebench.commands.choice import Choice, folder_of, to_run
+    _start_jax(precision, here=False)
+    from safebench.commands.choice import Choice, folder_of, to_run, usable
     from safebench.commands.run import run_cells
 
     choice = Choice(task, safeguard, learner, seeds, interactions, physics, precision, assign or ())
     cells, folder = to_run(choice, suite), out or folder_of(suite)
+    cells = cells if suite is None else usable(cells, console)
     _exit(run_cells(cells, folder, force, on, workers, track or [], console, checkpoint))
 
 
@@ -93,7 +105,8 @@ def certify(
     ] = None,
     attack: Annotated[bool, Option("--attack", help="Search for a counterexample.")] = False,
     steps: Annotated[
-        int, Option(min=1, help="With --attack: guarded steps per task and safeguard.")
+        int,
+        Option(min=1, max=10_000_000_000, help="With --attack: guarded steps per task and safeguard."),
     ] = 200_000,
     physics: Annotated[options.BackEnd, Option(help="With --attack: back end.")] = "mjx",
     out: Annotated[Path | None, Option(help="With --attack: write the record here (JSON).")] = None,
@@ -103,6 +116,25 @@ def certify(
     from safebench.commands.certify import certify
 
     _exit(certify(task, synthesise, save, certificate, attack, steps, physics, out, console))
+
+
+@app.command(
+    epilog=examples(
+        "`safebench new task my-task`",
+        "`safebench new safeguard my-guard --folder plugins`",
+        "`safebench new package my-bench`",
+    )
+)
+def new(
+    kind: Annotated[Literal["task", "safeguard", "learner", "package"], Argument(help="What to write.")],
+    name: Annotated[str, Argument(help="Its name: a-z, 0-9 and hyphens, like my-task.")],
+    folder: Annotated[Path, Option(help="Where to write; made where it is missing.")] = Path("."),
+) -> None:
+    """Write a task, safeguard, learner or installable package that works as it is, to be changed."""
+    _start_jax()
+    from safebench.commands.new import new
+
+    new(kind, name, folder, console)
 
 
 @app.command(epilog=examples("`safebench report results/quick`"))
@@ -157,17 +189,26 @@ def bench(
     epilog=examples(
         "`safebench verify results/quick/pendulum/*.json`",
         "`safebench verify --rerun 0 results/quick/pendulum/ray-mask--shac.json`",
+        "`safebench verify -t ./my_task.py runs/custom/my-task/ray-mask--shac.json`",
     )
 )
 def verify(
     files: Annotated[list[Path], Argument(help="Result files.")],
     rerun: Annotated[int | None, Option(min=0, help="Train all seeds again and compare this one.")] = None,
+    task: Annotated[str | None, Option("--task", "-t", help="The file their task was given by.")] = None,
+    safeguard: Annotated[
+        str | None, Option("--safeguard", "-g", help="The file their safeguard was given by.")
+    ] = None,
+    learner: Annotated[
+        str | None, Option("--learner", "-l", help="The file their learner was given by.")
+    ] = None,
 ) -> None:
     """Check submitted results: schema, consistency, certificate, standard settings; exit 1 if one fails."""
     _start_jax()
     from safebench.commands.verify import verify
 
-    _exit(verify(files, rerun, console))
+    given = {"task": task, "safeguard": safeguard, "learner": learner}
+    _exit(verify(files, rerun, given, console))
 
 
 @app.command(
@@ -194,7 +235,7 @@ def sweep(
     workers: options.Workers = None,
 ) -> None:
     """Train every combination of some settings and rank them; the results are marked as changed."""
-    _start_jax(precision)
+    _start_jax(precision, here=False)
     from safebench.commands.choice import Choice
     from safebench.commands.sweep import run_sweep
 
@@ -220,12 +261,14 @@ def play(
     policy: Annotated[Literal["random", "zero"], Option(help="With -t.")] = "random",
     physics: Annotated[options.BackEnd, Option(help="With -t.")] = "mjx",
     seed: Annotated[int, Option(help="Which seed's policy.")] = 0,
-    episode: Annotated[int, Option(min=0, help="Number of the start, disturbances and random actions.")] = 0,
+    episode: Annotated[
+        int, Option(min=0, max=2**32 - 1, help="Number of the start, disturbances and random actions.")
+    ] = 0,
     start: Annotated[
         Literal["reference", "random", "boundary"] | None,
         Option(help="[default: the paper's start where the task has one, else random]"),
     ] = None,
-    steps: Annotated[int | None, Option(min=1, help="[default: the task's horizon]")] = None,
+    steps: Annotated[int | None, Option(min=1, max=100_000, help="[default: the task's horizon]")] = None,
     fps: Annotated[int, Option(min=1, max=50, help="Frames per second.")] = 20,
     draw: Annotated[
         Literal["auto", "mujoco", "matplotlib"],
@@ -235,6 +278,7 @@ def play(
     animation: Annotated[bool, Option(help="Write one, or only print the counts.")] = True,
 ) -> None:
     """Play one episode: print its return and safety counts, write an animation."""
+    _start_jax()
     from safebench.commands.play import Options, play
     from safebench.commands.player import choose
 
@@ -268,20 +312,32 @@ def draw(
 
 
 def main() -> None:
-    """Entry point. Exit codes: 0 done, 1 a proof or a cell failed or was unsafe, 2 bad usage, 130 Ctrl-C."""
+    """Entry point; ends the process with an exit code.
+
+    0: done. 1: a proof or a cell failed, or a promise of safety was broken. 2: bad usage, files or places.
+    3: a fault of safebench or of a plug-in. 130: Ctrl-C. 141: nobody reads the output any more.
+    """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # the cache's loader warns about CPU features
-    try:
+    os.environ["MPLBACKEND"] = "agg"  # a notebook's is of no use to us, and unknown to our matplotlib
+    if COMPLETION in os.environ:
         app()
-    except (ValueError, LookupError, OSError) as error:
-        text = str(error.args[0]) if isinstance(error, LookupError) and error.args else str(error)
-        Console(stderr=True).print(f"[red]Error:[/red] {text}", soft_wrap=True, highlight=False)
-        sys.exit(2)
+    sys.exit(ending.run(_call, sys.argv[1:]))
 
 
-def _start_jax(precision: options.Precision = "float64") -> None:
-    from safebench.runs.precision import start
+def _call(arguments: list[str]) -> None:
+    command = typer.main.get_command(app)
+    with command.make_context("safebench", arguments) as context:
+        command.invoke(context)
 
+
+def _start_jax(precision: options.Precision = "float64", here: bool = True) -> None:
+    """Settle jax in this process; here: it is this one that computes, on a device that must be there."""
+    from safebench.runs.precision import check_xla_flags, require_device, start
+
+    check_xla_flags()
     start(precision)
+    if here:
+        require_device()
 
 
 def _exit(passed: bool) -> None:

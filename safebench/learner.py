@@ -5,15 +5,36 @@ A learner is a module with a frozen `Config`, `SETTINGS` (tuned configs by task 
 """
 
 from safebench.env.environment import Env, Episode, Outcome
+from safebench.env.require import (
+    require_betas,
+    require_choice,
+    require_count,
+    require_each,
+    require_flag,
+    require_positive,
+    require_share,
+    require_weight,
+    require_widths,
+    require_within,
+)
 from safebench.env.safety import Safety, total
 from safebench.learning.clip_gradient import clip_gradient
 from safebench.learning.learner import Learner, Policy, Progress, Trained, TrainingState, keep_if, train
-from safebench.learning.networks import MLP, Normaliser, absorb, forward, fresh_normaliser, normalise
+from safebench.learning.networks import (
+    MLP,
+    Activation,
+    Normaliser,
+    absorb,
+    forward,
+    fresh_normaliser,
+    normalise,
+)
 from safebench.learning.returns import lambda_returns, running_discount
 from safebench.learning.tanh_gaussian import entropy, log_density
 
 __all__ = [
     "MLP",
+    "Activation",
     "Env",
     "Episode",
     "Learner",
@@ -33,6 +54,16 @@ __all__ = [
     "lambda_returns",
     "log_density",
     "normalise",
+    "require_betas",
+    "require_choice",
+    "require_count",
+    "require_each",
+    "require_flag",
+    "require_positive",
+    "require_share",
+    "require_weight",
+    "require_widths",
+    "require_within",
     "running_discount",
     "total",
     "train",

@@ -9,6 +9,16 @@ from safebench.env.centre import Centre, finder
 from safebench.env.derivatives import clip_to_box, safe_norm
 from safebench.env.gauge import Ray, cast
 from safebench.env.projection import project
+from safebench.env.require import (
+    require_choice,
+    require_count,
+    require_each,
+    require_flag,
+    require_positive,
+    require_share,
+    require_weight,
+    require_within,
+)
 from safebench.env.safeguard import (
     Gradient,
     Guarded,
@@ -17,8 +27,6 @@ from safebench.env.safeguard import (
     finite_centre,
     guard,
     is_feasible,
-    require_choice,
-    require_weight,
 )
 
 __all__ = [
@@ -38,7 +46,13 @@ __all__ = [
     "is_feasible",
     "project",
     "require_choice",
+    "require_count",
+    "require_each",
+    "require_flag",
+    "require_positive",
+    "require_share",
     "require_weight",
+    "require_within",
     "safe_norm",
     "slacks",
 ]

@@ -1,18 +1,18 @@
 """What the author of a task imports; everything of safebench that a task needs, and no more.
 
-A task is a module with `make(physics) -> Task` and `synthesise(progress) -> Certificate`:
-see `tasks/pendulum.py`.
+A task is a module with `make(physics) -> Task` and `synthesise(progress) -> Certificate`: see
+`tasks/pendulum.py`, or begin with `safebench new task NAME`. Its model and certificate lie beside its file:
+`shipped_model(__file__)` and `shipped_certificate(__file__, dynamics)` find them.
 """
 
 from safebench.env.derivatives import safe_norm
+from safebench.env.shipped import shipped_certificate, shipped_model
 from safebench.env.task import (
     STARTS,
     Context,
     Task,
     allowed,
     reset,
-    shipped_certificate,
-    shipped_model,
     uniform_disturbance,
     uniform_starts,
 )

@@ -8,7 +8,6 @@ projection. Where the certified law itself does not meet a row's condition, the 
 law achieves, so that the program always has a solution.
 """
 
-import math
 from dataclasses import dataclass
 
 import jax.numpy as jnp
@@ -22,6 +21,8 @@ from safebench.safeguard import (
     guard,
     project,
     require_choice,
+    require_positive,
+    require_share,
     require_weight,
     slacks,
 )
@@ -42,8 +43,8 @@ class Config:
     regularisation: float = 0.0
 
     def __post_init__(self):
-        if not (math.isfinite(self.rate) and 0 < self.rate <= 1):
-            raise ValueError(f"rate must be in (0, 1], not {self.rate!r}")
+        require_positive("rate", self.rate)
+        require_share("rate", self.rate)
         require_choice("gradient", self.gradient, Gradient)
         require_weight("regularisation", self.regularisation)
 

@@ -41,13 +41,13 @@ def reward(
 
 def synthesise(progress: Progress | None = None) -> Certificate:
     """Find and prove the safe set from scratch; tens of seconds."""
-    dynamics = mechanical(shipped_model("cartpole"), DISTURBANCE_INPUT)
+    dynamics = mechanical(shipped_model(__file__), DISTURBANCE_INPUT)
     return prove_safe_set(dynamics, CONSTRAINTS, DISTURBANCE, "cartpole", progress=progress)
 
 
 def make(physics: Physics = "mjx") -> Task:
     """The cart-pole task, with the physics asked for."""
-    dynamics = mechanical(shipped_model("cartpole"), DISTURBANCE_INPUT, physics)
+    dynamics = mechanical(shipped_model(__file__), DISTURBANCE_INPUT, physics)
     return Task(
         name="cartpole",
         summary="balance a pole on a cart that must stay on its rail",
@@ -55,7 +55,7 @@ def make(physics: Physics = "mjx") -> Task:
         dynamics=dynamics,
         constraints=CONSTRAINTS,
         disturbance=DISTURBANCE,
-        certificate=shipped_certificate("cartpole", dynamics),
+        certificate=shipped_certificate(__file__, dynamics),
         observe=observe,
         reward=reward,
     )

@@ -148,7 +148,7 @@ def make(physics: Physics = "mjx", profiles: str | PathLike | None = None) -> Ta
         ValueError: as `read_profiles`.
     """
     dynamics = household()
-    certificate = shipped_certificate("energy", dynamics)
+    certificate = shipped_certificate(__file__, dynamics)
     year = synthetic_year() if profiles is None else read_profiles(profiles)
 
     def at(clock: Clock) -> Float[Array, " 3"]:

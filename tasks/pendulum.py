@@ -43,13 +43,13 @@ def reward(
 
 def synthesise(progress: Progress | None = None) -> Certificate:
     """Find and prove the safe set from scratch; seconds."""
-    dynamics = mechanical(shipped_model("pendulum"), DISTURBANCE_INPUT)
+    dynamics = mechanical(shipped_model(__file__), DISTURBANCE_INPUT)
     return prove_safe_set(dynamics, CONSTRAINTS, DISTURBANCE, "pendulum", progress=progress)
 
 
 def make(physics: Physics = "mjx") -> Task:
     """The pendulum task, with the physics asked for."""
-    dynamics = mechanical(shipped_model("pendulum"), DISTURBANCE_INPUT, physics)
+    dynamics = mechanical(shipped_model(__file__), DISTURBANCE_INPUT, physics)
     return Task(
         name="pendulum",
         summary="swing up and hold a pendulum within angle and speed limits",
@@ -57,7 +57,7 @@ def make(physics: Physics = "mjx") -> Task:
         dynamics=dynamics,
         constraints=CONSTRAINTS,
         disturbance=DISTURBANCE,
-        certificate=shipped_certificate("pendulum", dynamics),
+        certificate=shipped_certificate(__file__, dynamics),
         observe=observe,
         reward=reward,
         reference_start=(REFERENCE_START, ()),

@@ -51,7 +51,7 @@ def reward(x: Float[Array, " 6"], a: Float[Array, " 2"], after: Float[Array, " 6
 
 def synthesise(progress: Progress | None = None) -> Certificate:
     """Find and prove the safe set from scratch; a minute."""
-    dynamics = mechanical(shipped_model("quadrotor"), DISTURBANCE_INPUT)
+    dynamics = mechanical(shipped_model(__file__), DISTURBANCE_INPUT)
     return prove_safe_set(
         dynamics,
         CONSTRAINTS,
@@ -65,7 +65,7 @@ def synthesise(progress: Progress | None = None) -> Certificate:
 
 def make(physics: Physics = "mjx") -> Task:
     """The quadrotor task, with the physics asked for."""
-    dynamics = mechanical(shipped_model("quadrotor"), DISTURBANCE_INPUT, physics)
+    dynamics = mechanical(shipped_model(__file__), DISTURBANCE_INPUT, physics)
     return Task(
         name="quadrotor",
         summary="hold a planar quadrotor at its starting point within attitude and speed limits",
@@ -73,7 +73,7 @@ def make(physics: Physics = "mjx") -> Task:
         dynamics=dynamics,
         constraints=CONSTRAINTS,
         disturbance=DISTURBANCE,
-        certificate=shipped_certificate("quadrotor", dynamics),
+        certificate=shipped_certificate(__file__, dynamics),
         observe=observe,
         reward=reward,
         begin=lambda key, x: x[:2],  # the goal: where it starts

@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from safebench import cli, registry
+from safebench.commands import console
 from safebench.runs.precision import start
 
 start()
@@ -29,6 +30,7 @@ def safebench(monkeypatch, capsys):
     def call(*arguments):
         monkeypatch.setattr(sys, "argv", ["safebench", *arguments])
         monkeypatch.setenv("COLUMNS", "200")
+        monkeypatch.setattr(cli, "console", console.make())  # it takes its width when it is made
         with pytest.raises(SystemExit) as stopped:
             cli.main()
         captured = capsys.readouterr()

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 from matplotlib.animation import FFMpegWriter
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -14,7 +13,7 @@ from safebench import atomic
 from safebench.commands.picture import View
 from safebench.commands.scene import DPI, Column, Part, compose, show
 from safebench.env.task import Task
-from safebench.report.style import STYLE
+from safebench.report.style import styled
 
 FORMATS = (".gif", ".mp4")
 COLOURS = 128
@@ -49,7 +48,7 @@ def save(
         ValueError: as `check_format`. OSError: if the file cannot be written.
     """
     check_format(path)
-    with matplotlib.rc_context(STYLE), atomic.replacing(path) as unfinished:
+    with styled(), atomic.replacing(path) as unfinished:
         figure, parts = compose(task, columns, view, indices)
         if path.suffix == ".gif":
             _save_gif(

@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rich.console import Console
-from rich.progress import Progress
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from safebench import atomic, registry
 from safebench.env.attack import INFLATION, Record, attack, inflated
 from safebench.env.safeguard import Safeguard
 from safebench.env.task import Task
+from safebench.report import fit
 from safebench.runs import presets, provenance
 from safebench.runs.api import guard
 
@@ -33,9 +35,12 @@ def attack_all(names: Sequence[str], steps: int, physics: str, out: Path | None,
 
     names: of tasks. steps: the fewest guarded ones per task and safeguard.
     """
+    if out is not None:
+        atomic.check_writable(out)
     targets = certified()
     records: list[Record] = []
-    with Progress(console=console) as progress:
+    said = TextColumn("{task.description}", markup=False)
+    with Progress(said, BarColumn(), TimeRemainingColumn(), console=console) as progress:
         bar = progress.add_task("attacking", total=len(names) * (len(targets) + 2))
         for name in names:
             task = registry.make_task(name, physics)
@@ -43,10 +48,10 @@ def attack_all(names: Sequence[str], steps: int, physics: str, out: Path | None,
                 progress.update(bar, description=f"{name}: {plan.target}")
                 records.append(attack(plan.task, plan.target, plan.guard, plan.control, plan.steps))
                 progress.advance(bar)
-    console.print(table(records))
+    fit.show(table(records), console)
     if out is not None:
         write(records, out)
-        console.print(f"Wrote {out}", soft_wrap=True)
+        console.print(Text(f"Wrote {out}"), soft_wrap=True)
     return all(record.as_expected for record in records)
 
 
@@ -71,7 +76,7 @@ def plans(task: Task, targets: Sequence[str], steps: int) -> list[Plan]:
 
 def table(records: Sequence[Record]) -> Table:
     """One row per attack."""
-    columns: dict[str, Callable[[Record], str]] = {
+    columns: dict[str, Callable[[Record], str | Text]] = {
         "task": lambda record: record.task,
         "against": lambda record: record.target,
         "steps": lambda record: f"{record.steps:,}",
@@ -89,9 +94,9 @@ def table(records: Sequence[Record]) -> Table:
     return shown
 
 
-def _verdict(record: Record) -> str:
+def _verdict(record: Record) -> Text:
     kind = "control" if record.control else "safe"
-    return f"[green]{kind}[/green]" if record.as_expected else f"[red]NOT {kind}[/red]"
+    return Text(kind, style="green") if record.as_expected else Text(f"NOT {kind}", style="red")
 
 
 def _guarded(records: Sequence[Record]) -> int:

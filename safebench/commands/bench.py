@@ -12,12 +12,14 @@ import jax.numpy as jnp
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from safebench import atomic, registry
 from safebench.commands import bench_filter, bench_learner, bench_physics, bench_safeguards
 from safebench.commands.bench_physics import CHAIN
 from safebench.env import task as tasks
 from safebench.env.safeguard import Safeguard
+from safebench.report import fit
 from safebench.runs import presets, provenance
 from safebench.runs.api import guard
 
@@ -69,6 +71,8 @@ def bench(
     for part in what or ():
         if part not in PARTS:
             raise LookupError(registry.unknown("benchmark", part, PARTS))
+    if out is not None:
+        atomic.check_writable(out)
     run(what or list(PARTS), names, guards(safeguards), physics, out, console)
 
 
@@ -82,24 +86,24 @@ def run(
 ) -> None:
     """Run the parts named in `what` on some systems, print their tables, and write the record to `out`."""
     record: dict[str, Any] = {"what": f"safebench bench {' '.join(what)}"}
-    with console.status("measuring ...") as status:
+    with console.status(Text("measuring ...")) as status:
 
         def report(text: str) -> None:
-            status.update(text)
+            status.update(Text(text))
             if not console.is_terminal:
-                console.print(text)
+                console.print(Text(text), soft_wrap=True)
 
         for part in what:
             # A compile time read from a cache is no compile time.
             with _cache(part not in COMPILE_TIMES_COUNT):
                 measured = PARTS[part](Job(names, guards, physics, report))
             for table in measured.tables:
-                console.print(table)
+                fit.show(table, console)
             record[part] = [row._asdict() for row in measured.rows]
     if out is not None:
         record["provenance"] = asdict(provenance.collect())
         atomic.write(out, json.dumps(record, indent=1) + "\n")
-        console.print(f"Wrote {out}", soft_wrap=True)
+        console.print(Text(f"Wrote {out}"), soft_wrap=True)
 
 
 @contextmanager

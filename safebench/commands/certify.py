@@ -2,20 +2,26 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from rich import box
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.measure import Measurement
 from rich.table import Table
+from rich.text import Text
 
 from safebench import registry
+from safebench.commands import synthesis
 from safebench.commands.attack import attack_all
+from safebench.env.shipped import with_certificate
 from safebench.env.task import Task
 from safebench.physics import agreement
+from safebench.registry import BrokenPlugin
 from safebench.sets import certificate as certificates
-from safebench.sets import proof, search
+from safebench.sets import proof
+from safebench.sets.certificate import Certificate
 from safebench.sets.proof import Proof
 from safebench.sets.volume import volume
 
@@ -56,119 +62,173 @@ def certify(
     attack: search for counterexamples, `steps` guarded steps per task and safeguard, under `physics`;
         the record goes to `out`.
 
+    A task that is broken has a row that says so; the others are still proven.
+
     Raises:
         LookupError: for an unknown task. ValueError: for options that do not go together.
+        OSError: if `certificate` cannot be read, or `save` cannot be written; before anything is searched.
     """
-    names = list(tasks or registry.names("task"))
-    if (save or certificate) and len(names) != 1:
+    _check_options(synthesise, save, certificate, attack, out)
+    usable, broken = found(tasks)
+    if (save or certificate) and len(usable) + len(broken) != 1:
         raise ValueError("--save and --certificate are about one task: name it")
+    if save is not None:
+        synthesis.check_place(save)
+    if certificate is not None:
+        certificates.check_readable(certificate)
+    if attack:
+        passed = attack_all(usable, steps, physics, out, console)
+        _complain(broken, console)
+        return passed and not broken
+    check: Callable[[str], Outcome] = partial(shipped, console=console)
+    if certificate is not None:
+        check = partial(file, path=certificate, console=console)
+    elif synthesise:
+        check = partial(from_scratch, save_to=save, console=console)
+    return show([*map(check, usable), *broken], synthesise and save is None, console)
+
+
+def _check_options(synthesise, save, certificate, attack, out) -> None:
     if save and not synthesise:
         raise ValueError("--save goes with --synthesise")
-    for name in names:
-        registry.load("task", name)
-    if attack:
-        return attack_all(names, steps, physics, out, console)
-    if certificate is not None:
-        return prove_all(names, lambda name: file(name, certificate), console)
-    if synthesise:
-        return prove_all(names, lambda name: from_scratch(name, save, console), console)
-    return prove_all(names, shipped, console)
+    if out and not attack:
+        raise ValueError("--out goes with --attack; a certificate that was found is written by --save")
+    for option, given in (("--synthesise", synthesise), ("--certificate", certificate)):
+        if attack and given:
+            raise ValueError(f"{option} does not go with --attack, which is about the certificates shipped")
+    if synthesise and certificate:
+        raise ValueError("--synthesise finds a certificate, --certificate has one: give one of the two")
 
 
-def shipped(name: str) -> Outcome:
+def found(tasks: Sequence[str] | None) -> tuple[list[str], list[Outcome]]:
+    """The tasks asked for (None: all) that can be imported, and why the others cannot.
+
+    Raises:
+        LookupError: for an unknown task.
+    """
+    if not tasks:
+        broken = registry.broken("task")
+        usable = [name for name in registry.names("task") if name not in broken]
+        return usable, [Outcome(name, None, None, cause) for name, cause in broken.items()]
+    usable, outcomes = [], []
+    for name in dict.fromkeys(tasks):
+        try:
+            registry.find("task", name)
+            usable.append(name)
+        except BrokenPlugin as error:
+            outcomes.append(Outcome(name, None, None, str(error)))
+    return usable, outcomes
+
+
+def shipped(name: str, console: Console) -> Outcome:
     """Prove the safe set that a task ships, from its file and the dynamics alone."""
     try:
-        task = registry.make_task(name)
+        return _outcome(name, registry.make_task(name), console)
     except ValueError as error:
         return Outcome(name, None, None, str(error))
-    return _outcome(task)
 
 
-def file(name: str, path: Path) -> Outcome:
+def file(name: str, path: Path, console: Console) -> Outcome:
     """Prove a certificate file for a task's dynamics, constraints and disturbance."""
-    task = registry.make_task(name)
     try:
-        certificate = certificates.load(path, task.dynamics.fingerprint)
-        return _outcome(replace(task, certificate=certificate))
+        return _outcome(name, _with(name, certificates.load(path)), console)
     except ValueError as error:
         return Outcome(name, None, None, str(error))
 
 
 def from_scratch(name: str, save_to: Path | None, console: Console) -> Outcome:
-    """Find a task's safe set from scratch, prove it, and save it if asked to."""
-    module = registry.load("task", name)
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
-        bar = progress.add_task(f"{name}: searching", total=None)
-
-        def report(doing: str, done: int, of: int) -> None:
-            progress.update(bar, description=f"{name}: {doing}", completed=done, total=of)
-
-        try:
-            certificate = module.synthesise(report)
-        except search.SynthesisError as error:
-            return Outcome(name, None, None, str(error))
-    if save_to is not None:
-        certificates.save(certificate, save_to)
-        console.print(f"Wrote {save_to}", soft_wrap=True)
-    return _outcome(replace(module.make(), certificate=certificate))
+    """Find a task's safe set from scratch, save it if asked to, and prove it."""
+    try:
+        certificate = synthesis.search(name, console)
+        if save_to is not None:
+            synthesis.write(certificate, save_to, console)
+        return _outcome(name, _with(name, certificate), console)
+    except ValueError as error:
+        return Outcome(name, None, None, str(error))
 
 
-def _outcome(task: Task) -> Outcome:
+def _with(name: str, certificate: Certificate) -> Task:
+    """The task with this certificate; it need not ship one."""
+    with with_certificate(certificate):
+        task = registry.make_task(name)
+    certificates.check_fingerprint(
+        certificate, task.dynamics.fingerprint, "the certificate", f"`safebench certify {name} --synthesise`"
+    )
+    return task if task.certificate is certificate else replace(task, certificate=certificate)
+
+
+def _outcome(name: str, task: Task, console: Console) -> Outcome:
     """The proof, and whether MJX does what was proven (C MuJoCo was asked when the task was made)."""
-    found = proof.prove(task)
-    problems = list(found.failures)
-    if task.dynamics.model is not None:
-        differs = agreement.disagreement(
-            task.dynamics.model,
-            agreement.mjx_steps(task.dynamics.model),
-            task.constraints,
-            task.certificate.magnitude,
-            task.state_names,
-            agreement.FEW,
-        )
-        problems += [f"MJX does not do what was proven: {differs}"] if differs else []
-    return Outcome(task.name, found, volume(task.certificate), "; ".join(problems) or None)
+    if not isinstance(task, Task):
+        raise ValueError(f"make() of {name} gives {type(task).__name__}, expected a Task")
+    with console.status(Text(f"{name}: proving ...")):
+        checked = proof.prove(task)
+        problems = list(checked.failures)
+        if task.dynamics.model is not None:
+            differs = agreement.disagreement(
+                task.dynamics.model,
+                agreement.mjx_steps(task.dynamics.model),
+                task.constraints,
+                task.certificate.magnitude,
+                task.state_names,
+                agreement.FEW,
+            )
+            problems += [f"MJX does not do what was proven: {differs}"] if differs else []
+        return Outcome(name, checked, volume(task.certificate), "; ".join(problems) or None)
 
 
-def prove_all(names: Sequence[str], check: Callable[[str], Outcome], console: Console) -> bool:
-    """Check each task, print the table and every reason for a failure; whether all passed."""
-    with console.status("proving ..."):
-        outcomes = [check(name) for name in names]
-    console.print(table(outcomes))
+def show(outcomes: Sequence[Outcome], unsaved: bool, console: Console) -> bool:
+    """Print the table and every reason for a failure; whether all passed.
+
+    unsaved: the sets were found just now, and are lost with this process: say how to keep them.
+    """
+    shown = table(outcomes)
+    # Wider than the console rather than cut: a number that is not shown in full says something else.
+    shown.width = Measurement.get(console, console.options.update(max_width=1000), shown).maximum
+    console.print(shown, crop=False)
+    _complain(outcomes, console)
     for outcome in outcomes:
-        if outcome.problem:
-            console.print(f"[red]NOT PROVEN[/red] {outcome.task}: {outcome.problem}", soft_wrap=True)
+        if unsaved and outcome.proof is not None:
+            command = synthesis.command(outcome.task)
+            console.print(Text(f"Not saved. To write the set of {outcome.task}: {command}"), soft_wrap=True)
     return all(outcome.passed for outcome in outcomes)
 
 
-def _smallest_slack(found: Proof) -> float:
+def _complain(outcomes: Sequence[Outcome], console: Console) -> None:
+    for outcome in outcomes:
+        if outcome.problem:
+            line = Text.assemble(("NOT PROVEN", "red"), f" {outcome.task}: {outcome.problem}")
+            console.print(line, soft_wrap=True)
+
+
+def _smallest_slack(checked: Proof) -> float:
     # The contraction is shown itself: what it claims is the bound found, with no slack but rounding.
-    return min(slack for name, slack in found.slacks.items() if name != "contraction")
+    return min(slack for name, slack in checked.slacks.items() if name != "contraction")
 
 
 def table(outcomes: Sequence[Outcome]) -> Table:
     """One row per task. Volume: share of the constraint box, 95 % interval by Monte Carlo."""
-    shown = Table(title="Safe sets", box=box.SIMPLE_HEAD, pad_edge=False, caption=CAPTION)
+    shown = Table(title="Safe sets", box=box.SIMPLE_HEAD, show_edge=False, caption=CAPTION)
+    shown.padding, shown.pad_edge, shown.collapse_padding = (0, 1), False, True
     shown.add_column("task", no_wrap=True)
     shown.add_column("proof", no_wrap=True)
     for heading in ("n", "rows", "volume %", "lambda", "slack", "float32", "s"):
         shown.add_column(heading, justify="right", no_wrap=True)
     for outcome in outcomes:
-        task, found, passed = outcome.task, outcome.proof, outcome.passed
-        if found is None or outcome.volume is None:
-            shown.add_row(task, "[red]none[/red]", *["-"] * 7)
+        task, checked, passed = Text(outcome.task), outcome.proof, outcome.passed
+        if checked is None or outcome.volume is None:
+            shown.add_row(task, Text("none", "red"), *["-"] * 7)
             continue
         value, low, high = outcome.volume
         shown.add_row(
             task,
-            "[green]proven[/green]" if passed else "[red]FAILED[/red]",
-            str(found.dimension),
-            str(found.rows),
+            Text("proven", "green") if passed else Text("FAILED", "red"),
+            str(checked.dimension),
+            str(checked.rows),
             f"{100 * value:.1f} ± {50 * (high - low):.1f}",
-            f"{found.contraction:.5f}",
-            f"{_smallest_slack(found):.1e}",
-            f"{100 * found.float32_share:.0f} %",
-            f"{found.seconds:.1f}",
+            f"{checked.contraction:.5f}",
+            f"{_smallest_slack(checked):.1e}",
+            f"{100 * checked.float32_share:.0f} %",
+            f"{checked.seconds:.1f}",
         )
     return shown

@@ -4,8 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from safebench.runs import settings, suites
+from rich.console import Console
+from rich.text import Text
+
+from safebench import registry
+from safebench.registry import Kind
+from safebench.runs import presets, settings, suites
 from safebench.runs.cell import Cell
+
+KINDS: tuple[Kind, ...] = ("task", "safeguard", "learner")
 
 
 @dataclass(frozen=True)
@@ -59,6 +66,34 @@ def to_run(choice: Choice, suite: str | None) -> list[Cell]:
     if not (choice.tasks or choice.safeguards or choice.learners):
         raise ValueError("say what to run: --suite NAME, or -t TASK -g SAFEGUARD -l LEARNER")
     return choice.product()
+
+
+def usable(cells: Sequence[Cell], console: Console) -> list[Cell]:
+    """The cells without those of installed plug-ins that are broken, which are named: a suite is not to fail
+    for a stranger's fault."""
+    causes: dict[tuple[str, str], str] = {}
+    for cell in cells:
+        for kind in KINDS:
+            name = getattr(cell, kind)
+            if (kind, name) not in causes:
+                causes[kind, name] = _cause(kind, name)
+    left_out = {named: cause for named, cause in causes.items() if cause}
+    for (what, name), cause in left_out.items():
+        console.print(Text.assemble(("left out", "yellow"), f" {what} {name}: {cause}"), soft_wrap=True)
+    return [cell for cell in cells if not any((kind, getattr(cell, kind)) in left_out for kind in KINDS)]
+
+
+def _cause(kind: Kind, name: str) -> str:
+    """Why a plug-in of somebody else cannot be used; empty if it can, or is none."""
+    if name in presets.PRESETS or registry.built_in(kind, name):
+        return ""
+    try:
+        registry.find(kind, name)
+        if kind == "task":
+            registry.make_task(name, "compiled")
+    except (LookupError, ValueError) as error:
+        return str(error.args[0])
+    return ""
 
 
 def folder_of(suite: str | None) -> Path:

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 from rich.console import Console
+from rich.text import Text
 
 from safebench import atomic, registry
 from safebench.commands import draw_safeguards
@@ -42,6 +43,7 @@ def draw_task(
     """
     if out.suffix not in FORMATS:
         raise ValueError(f"{out}: a figure is a {', '.join(FORMATS[:-1])} or {FORMATS[-1]}")
+    atomic.check_writable(out)
     guards = {each: guard(each) for each in safeguards or SHOWN}
     task = registry.make_task(name, "compiled")
     draw_safeguards.check_inputs(len(task.action_names))
@@ -54,8 +56,9 @@ def draw_task(
         draw_safeguards.draw(actions, guards, unfinished, task.action_names)
     named = zip(task.state_names, task.starts[number], strict=True)
     at = ", ".join(f"{label} = {value:.3g}" for label, value in named)
-    console.print(f"{task.name}, start {number} ({at}): {100 * share:.0f} % of all actions are safe")
-    console.print(f"Wrote {out}", soft_wrap=True)
+    said = f"{task.name}, start {number} ({at}): {100 * share:.0f} % of all actions are safe"
+    console.print(Text(said), soft_wrap=True)
+    console.print(Text(f"Wrote {out}"), soft_wrap=True)
 
 
 def telling(task: Task) -> int:

@@ -19,6 +19,7 @@ from scipy.spatial import HalfspaceIntersection
 
 from safebench.env.action_set import ActionSet
 from safebench.env.safeguard import Safeguard
+from safebench.report.style import LITERAL, styled
 
 SAFE, EDGE, POINT = "#dcefe0", "#2f7d4f", "#c0392b"
 LINES = ("#1f77b4", "#d95f02", "#7570b3", "#e7298a", "#66a61e", "#a6761d")
@@ -44,12 +45,13 @@ def draw(
     check_inputs(m)
     if not safeguards:
         raise ValueError("there is no safeguard to draw")
-    if m == 1:
-        figure = _draw_curves(action_set, safeguards, *(inputs or ("action",)))
-    else:
-        figure = _draw_squares(action_set, safeguards, inputs or ("action 1", "action 2"))
-    if path is not None:
-        figure.savefig(path, dpi=200, bbox_inches="tight")
+    with styled(LITERAL):
+        if m == 1:
+            figure = _draw_curves(action_set, safeguards, *(inputs or ("action",)))
+        else:
+            figure = _draw_squares(action_set, safeguards, inputs or ("action 1", "action 2"))
+        if path is not None:
+            figure.savefig(path, dpi=200, bbox_inches="tight")
     return figure
 
 

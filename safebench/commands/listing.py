@@ -1,11 +1,14 @@
 """What there is: tasks, safeguards, learners and suites, as tables."""
 
+from collections.abc import Mapping
+
 from rich import box
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from safebench import registry
+from safebench.report import fit
 from safebench.runs import presets, suites
 from safebench.sets import proof
 
@@ -20,38 +23,44 @@ def show(kind: str | None, console: Console) -> None:
     }
     for name in [kind] if kind else shows:
         for make in shows[name]:
-            console.print(make())
+            fit.show(make(), console)
 
 
 def tasks() -> Table:
-    """Tasks, with the state of their certificates; one that cannot be made says why."""
+    """Tasks, with the state of their certificates; one that cannot be used says why."""
     table = _table("Tasks", "task", "states", "actions", "horizon", "safe set", "what it is")
-    for name in registry.names("task"):
-        try:
-            task = registry.make_task(name, "compiled")
-            found = proof.prove(task)
-        except ValueError as error:
-            table.add_row(name, "-", "-", "-", "[red]FAILS[/red]", escape(str(error)))
+    broken = registry.broken("task")
+    for name in _all("task", broken):
+        if name in broken:
+            table.add_row(name, "-", "-", "-", BROKEN, Text(broken[name]))
             continue
-        status = "[green]proven[/green]" if found.passed else "[red]FAILS[/red]"
-        table.add_row(
-            name,
-            str(len(task.state_names)),
-            str(len(task.action_names)),
-            str(task.horizon),
-            status,
-            task.summary,
-        )
+        try:
+            table.add_row(name, *_task(name))
+        except ValueError as error:
+            table.add_row(name, "-", "-", "-", Text("FAILS", style="red"), Text(str(error)))
     return table
+
+
+def _task(name: str) -> list[Text]:
+    task = registry.make_task(name, "compiled")
+    with registry.speaking(f"task {name!r}"):
+        found = proof.prove(task)
+        status = Text("proven", style="green") if found.passed else Text("FAILS", style="red")
+        sizes = [len(task.state_names), len(task.action_names), task.horizon]
+        return [*(Text(str(size)) for size in sizes), status, Text(task.summary)]
 
 
 def safeguards() -> Table:
     """Safeguards, and the presets that configure them."""
     table = _table("Safeguards", "safeguard", "certified", "what it does")
-    for name in registry.names("safeguard"):
+    broken = registry.broken("safeguard")
+    for name in _all("safeguard", broken):
+        if name in broken:
+            table.add_row(name, BROKEN, Text(broken[name]))
+            continue
         module = registry.load("safeguard", name)
-        certified = "[green]yes[/green]" if module.CERTIFIED else "no"
-        table.add_row(name, certified, registry.summary(module))
+        certified = Text("yes", style="green") if module.CERTIFIED else Text("no")
+        table.add_row(name, certified, Text(registry.summary(module)))
     return table
 
 
@@ -67,9 +76,13 @@ def preset_table() -> Table:
 def learners() -> Table:
     """Learners, with the tasks that have tuned settings."""
     table = _table("Learners", "learner", "tuned for", "what it is")
-    for name in registry.names("learner"):
+    broken = registry.broken("learner")
+    for name in _all("learner", broken):
+        if name in broken:
+            table.add_row(name, BROKEN, Text(broken[name]))
+            continue
         module = registry.load("learner", name)
-        table.add_row(name, ", ".join(module.SETTINGS), registry.summary(module))
+        table.add_row(name, ", ".join(map(str, module.SETTINGS)), Text(registry.summary(module)))
     return table
 
 
@@ -81,6 +94,14 @@ def suite_table() -> Table:
         runs = sum(len(cell.seeds) for cell in cells)
         table.add_row(name, str(len(cells)), str(runs), (make.__doc__ or "").split("\n")[0])
     return table
+
+
+BROKEN = Text("broken", style="red")
+"""Of a plug-in that is installed and cannot be used."""
+
+
+def _all(kind: registry.Kind, broken: Mapping[str, str]) -> list[str]:
+    return sorted({*registry.names(kind), *broken})
 
 
 def _table(title: str, first: str, *headings: str) -> Table:

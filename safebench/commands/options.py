@@ -19,7 +19,7 @@ Assignments = Annotated[
     Names,
     Option("--set", help="learner.FIELD=VALUE, safeguard.FIELD=VALUE, evaluation.points|starts|horizon=N."),
 ]
-Force = Annotated[bool, Option(help="Redo finished cells.")]
+Force = Annotated[bool, Option(help="Redo finished cells, and discard what is kept of interrupted ones.")]
 Workers = Annotated[
     int | None, Option(help="Cells at a time, each in a process of its own [default: 1, in this one].")
 ]

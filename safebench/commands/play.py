@@ -10,7 +10,9 @@ import numpy as np
 from rich import box
 from rich.console import Console
 from rich.table import Table as RichTable
+from rich.text import Text
 
+from safebench import atomic
 from safebench.commands import animate, offscreen
 from safebench.commands.picture import View, view_of
 from safebench.commands.player import Player
@@ -18,6 +20,8 @@ from safebench.commands.scene import Column
 from safebench.env import rollout
 from safebench.env.rollout import Rollout, Start
 from safebench.env.task import Task
+from safebench.registry import name_of
+from safebench.report import fit
 from safebench.report.numbers import number
 from safebench.runs import presets
 
@@ -61,6 +65,7 @@ def play(player: Player, options: Options, out: Path | None, console: Console) -
     """
     if out is not None:
         animate.check_format(out)
+        atomic.check_writable(out)
     task = player.task
     steps = task.horizon if options.steps is None else options.steps
     start: Start = options.start or ("random" if task.reference_start is None else "reference")
@@ -69,8 +74,8 @@ def play(player: Player, options: Options, out: Path | None, console: Console) -
     rollouts = [
         rollout.roll_out(env, act, rollout.begin(env, start, start_key), steps) for env in player.environments
     ]
-    console.print(f"{task.name}, {player.policy} policy, {start} start, {steps} steps:")
-    console.print(_table(player.safeguards, rollouts))
+    console.print(Text(f"{task.name}, {player.policy} policy, {start} start, {steps} steps:"))
+    fit.show(_table(player.safeguards, rollouts), console)
     if out is not None:
         _draw(player, rollouts, options, out, console)
     broken = [
@@ -79,7 +84,8 @@ def play(player: Player, options: Options, out: Path | None, console: Console) -
         if presets.resolve(name)[1].CERTIFIED and found.counters.failures
     ]
     for name in broken:
-        console.print(f"[red]UNSAFE[/red] {name}: a certified safeguard counted safety failures")
+        line = f" {name}: a certified safeguard counted safety failures"
+        console.print(Text.assemble(("UNSAFE", "red"), line), soft_wrap=True)
     return not broken
 
 
@@ -93,19 +99,20 @@ def _draw(player: Player, rollouts: list[Rollout], options: Options, out: Path, 
         if options.draw != "matplotlib":
             pictures = _mujoco(task, positions, view, options.draw == "mujoco", console)
     columns = [
-        Column(name, found, shown)
+        Column(name_of(name), found, shown)
         for name, found, shown in zip(player.safeguards, rollouts, pictures, strict=True)
     ]
-    with console.status(f"drawing {len(indices)} frames ..."):
+    with console.status(Text(f"drawing {len(indices)} frames ...")):
         animate.save(task, columns, view, indices, options.fps, out)
-    console.print(f"Wrote {out} ({out.stat().st_size / 1e6:.1f} MB, {len(indices)} frames)", soft_wrap=True)
+    size = out.stat().st_size / 1e6
+    console.print(Text(f"Wrote {out} ({size:.1f} MB, {len(indices)} frames)"), soft_wrap=True)
 
 
 def _mujoco(task: Task, positions: np.ndarray, view: View, wanted: bool, console: Console) -> list:
     count, frames, nq = positions.shape
     finite = np.where(np.isfinite(positions), positions, 0.0).reshape(-1, nq)
     height = int(np.clip(PICTURE / view.aspect, 64, 2 * PICTURE))
-    with console.status(f"rendering {len(finite)} pictures with MuJoCo ..."):
+    with console.status(Text(f"rendering {len(finite)} pictures with MuJoCo ...")):
         pictures = offscreen.render(task.dynamics.model, finite, view, PICTURE, height)
     if pictures is None:
         if wanted:

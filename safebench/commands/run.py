@@ -1,12 +1,18 @@
 """What `safebench run` does once its options are read."""
 
 import contextlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import jax
 from rich.console import Console
+from rich.text import Text
 
+from safebench.commands.ending import Interrupted
+from safebench.record import admission
+from safebench.record.result import Result
 from safebench.report import plots, summary
+from safebench.runs import events, precision
 from safebench.runs.cell import Cell
 from safebench.runs.events import Place
 from safebench.runs.here import here
@@ -15,6 +21,10 @@ from safebench.runs.runner import Outcome, execute
 
 HERE = "here"
 RAY = "ray"
+INTERRUPTED = (
+    "interrupted: finished cells are kept, and long ones where they stood; "
+    "the same command (without --force) goes on from there"
+)
 
 
 def run_cells(
@@ -33,6 +43,7 @@ def run_cells(
         ValueError, LookupError: for a bad cell, place or tracker, before anything runs.
     """
     place = place_of(on, workers)
+    require_device(place, on)
     if place is not here:
         jax.config.update("jax_platforms", "cpu")  # an accelerator's memory is for those who train
     with contextlib.ExitStack() as stack:
@@ -44,13 +55,32 @@ def run_cells(
         try:
             outcome = execute(cells, folder, force, console, place, track, checkpoints)
         except KeyboardInterrupt:
-            console.print("interrupted: finished cells are kept; the same command goes on from there")
-            raise
+            console.print(INTERRUPTED, soft_wrap=True)
+            raise Interrupted from None
     _show(outcome, cells, folder, console)
-    broken = [result for result in outcome.results if result.broken_promise]
+    kept_promise = keep_promises(outcome.results, console)
+    return kept_promise and not outcome.failed and not any(found.failed_seeds for found in outcome.results)
+
+
+def require_device(place: Place, on: str = HERE) -> None:
+    """The device that cells are to be trained on, before anything is done; a cluster's is not known here.
+
+    Raises:
+        ValueError: if there is none.
+    """
+    if place is here:
+        precision.require_device()
+    elif on == HERE:
+        precision.require_device_elsewhere()
+
+
+def keep_promises(results: Sequence[Result], console: Console) -> bool:
+    """Whether no certified cell counted a safety failure; those that did are named."""
+    broken = [result for result in results if result.broken_promise]
     for result in broken:
-        console.print(f"[red]UNSAFE[/red] {result.title}: a certified cell counted safety failures")
-    return not broken and not outcome.failed
+        line = f" {result.title}: a certified cell counted safety failures"
+        console.print(Text.assemble(("UNSAFE", "red"), line), soft_wrap=True)
+    return not broken
 
 
 def place_of(on: str, workers: int | None) -> Place:
@@ -78,11 +108,37 @@ def place_of(on: str, workers: int | None) -> Place:
 def _show(outcome: Outcome, cells: list[Cell], folder: Path, console: Console) -> None:
     if outcome.results:
         summary.show(outcome.results, console)
-        figures = plots.save(plots.learning_curves(outcome.results), folder / "learning_curves")
-        written = [path_of(cell, folder) for cell in dict.fromkeys(cells) if cell not in outcome.failed]
+        figures = plots.save(
+            plots.learning_curves(_all_of(folder, outcome.results)), folder / "learning_curves"
+        )
+        paths = [path_of(cell, folder) for cell in dict.fromkeys(cells)]
         console.print("Wrote:")
-        for path in [*written, *figures]:
-            console.print(f"  {path}", soft_wrap=True)
+        for path in [*(path for path in paths if path.exists()), *figures]:
+            console.print(Text(f"  {path}"), soft_wrap=True)
+    say_failed(outcome, console, folder)
+
+
+def say_failed(outcome: Outcome, console: Console, folder: Path | None = None) -> None:
+    """One line for every cell that failed, or of which some updates were skipped."""
     for cell, problem in outcome.failed.items():
-        details = path_of(cell, folder).with_suffix(".error.txt")
-        console.print(f"[red]failed[/red] {cell.title}: {problem} (see {details})", soft_wrap=True)
+        details = None if folder is None else path_of(cell, folder).with_suffix(".error.txt")
+        where = f" (see {details})" if details is not None and details.exists() else ""
+        console.print(Text.assemble(("failed", "red"), f" {cell.title}: {problem}{where}"), soft_wrap=True)
+    said = {cell.title for cell in outcome.failed}
+    for result in outcome.results:
+        if result.skipped and result.title not in said:
+            tried = sum(run.curve.updates[-1] for run in result.runs if run.curve.updates)
+            problem = events.nothing_learnt(result)
+            word = ("failed", "red") if problem else ("skipped", "yellow")
+            line = problem or f"{result.skipped:,} of {tried:,} updates: a loss or gradient was not finite"
+            console.print(Text.assemble(word, f" {result.title}: {line}"), soft_wrap=True)
+
+
+def _all_of(folder: Path, results: Sequence[Result]) -> list[Result]:
+    """The results of a run, and all others that its folder holds and that are what they claim to be."""
+    try:
+        found = admission.admit(folder).results
+    except ValueError:  # none that can be read
+        found = []
+    known = {(result.suite, result.title): result for result in [*found, *results]}
+    return list(known.values())

@@ -12,11 +12,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Polygon, Rectangle
 
+from safebench.commands import heading
+from safebench.commands.heading import Heading
 from safebench.commands.picture import View, outlines
 from safebench.env.rollout import Rollout
 from safebench.env.task import Task
 from safebench.report.numbers import number
-from safebench.report.style import colour
+from safebench.report.style import colour, minus
 
 SAFE, LIMIT, OUTSIDE, INTERVENES, PROPOSED = "#cfe8d5", "0.35", "#c0392b", "#7b3294", "0.6"
 DPI = 100
@@ -75,20 +77,22 @@ def compose(
     figure = Figure(figsize=size, dpi=DPI, layout="constrained")
     FigureCanvasAgg(figure)
     grid = figure.subplots(len(heights), len(columns), squeeze=False, height_ratios=heights)
-    parts = []
+    parts, headings = [], []
     for index, column in enumerate(columns):
         axes = list(grid[:, index])
+        part, above = _heading(axes[0], task, column, indices)
+        parts.append(part)
+        headings.append(above)
         if picture:
-            parts.append(_status(axes[0], task, column))
             parts.append(_picture(axes.pop(0), task, column, view, indices))
-        else:
-            parts.append(_status(axes[0], task, column))
         parts.append(_traces(axes, task, column, labelled=index == 0))
     figure.legend(handles=_legend(columns), loc="outside lower center", ncols=3, frameon=False)
 
     show(parts, indices, 0)
     figure.canvas.draw()
     figure.set_layout_engine("none")  # laid out once: nothing else moves from frame to frame
+    heading.place(figure, headings)
+    show(parts, indices, 0)
     for part in parts:
         for artist in part.artists:
             artist.set_animated(True)
@@ -130,25 +134,31 @@ def _picture(axes: Axes, task: Task, column: Column, view: View | None, indices:
     return Part(change, (*shapes, *([image] if image is not None else []), *axes.spines.values()))
 
 
-def _status(axes: Axes, task: Task, column: Column) -> Part:
-    """The heading of a column: name, time, return and counts so far."""
+def _heading(axes: Axes, task: Task, column: Column, indices: Sequence[int]) -> tuple[Part, Heading]:
+    """What stands above a column: name, time, return and counts so far."""
     rollout = column.rollout
     gained = np.concatenate([[0.0], np.cumsum(rollout.rewards)])
     broken = np.concatenate([[0], np.cumsum(rollout.safety.violations)])
     changed = np.concatenate([[0], np.cumsum(rollout.intervened)])
     scale, unit = _clock(task)
     digits = 0 if task.control_period >= HOUR else 1
-    axes.set_title(column.name, loc="left", fontweight="bold", color=colour(column.name), pad=14)
-    text = axes.text(0, 1.0, "", transform=axes.transAxes, va="bottom", fontsize=7)
-    text.set_in_layout(False)
+    # Laid out with a name that takes no room to the side: `heading.place` puts in the real one.
+    title = axes.set_title("X", loc="left", fontweight="bold", color=colour(column.name), pad=14)
+    status = axes.text(0, 1.0, "", transform=axes.transAxes, va="bottom", fontsize=7)
+    status.set_in_layout(False)
 
-    def change(index: int, frame: int) -> None:
-        text.set_text(
-            f"{rollout.times[index] / scale:.{digits}f} {unit}   return {number(gained[index])}   "
+    def line(index: int) -> str:
+        return (
+            f"{rollout.times[index] / scale:.{digits}f} {unit}   return {minus(number(gained[index]))}   "
             f"outside limits {broken[index]}   interventions {changed[index]}"
         )
 
-    return Part(change, (text,))
+    def change(index: int, frame: int) -> None:
+        status.set_text(line(index))
+
+    return Part(change, (status,)), Heading(
+        axes, column.name, title, status, max(map(line, indices), key=len)
+    )
 
 
 class Trace(NamedTuple):

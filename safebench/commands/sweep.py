@@ -7,19 +7,21 @@ from pathlib import Path
 from rich import box
 from rich.console import Console
 from rich.table import Table as RichTable
+from rich.text import Text
 
 from safebench import atomic
 from safebench.commands.choice import Choice
-from safebench.commands.run import HERE, place_of
+from safebench.commands.ending import Interrupted
+from safebench.commands.run import HERE, INTERRUPTED, keep_promises, place_of, require_device, say_failed
 from safebench.record.result import Result
-from safebench.report import summary
+from safebench.report import fit, summary
 from safebench.report.numbers import interval
 from safebench.report.stats import Estimate
-from safebench.report.table import Entry, Table, comma_separated, markdown
+from safebench.report.table import Entry, Table, comma_separated, full_note, markdown
 from safebench.runs import sweep
 from safebench.runs.cell import Cell
 from safebench.runs.prepare import prepare
-from safebench.runs.runner import execute
+from safebench.runs.runner import Outcome, execute
 from safebench.runs.sweep import Combination
 
 KEPT = ("return IQM [95 %]", "violations", "seconds")
@@ -39,29 +41,32 @@ def run_sweep(
     grid = sweep.parse(over)
     bases = choice.product()
     place = place_of(HERE, workers)
-    failed: dict[Cell, str] = {}
+    require_device(place)
+    for path in _files(folder):
+        atomic.check_writable(path)
+    outcomes: list[Outcome] = []
 
     def run_cells(cells: list[Cell], into: Path) -> list[Result]:
-        outcome = execute(cells, into, force, console, place)
-        failed.update(outcome.failed)
-        return outcome.results
+        outcomes.append(execute(cells, into, force, console, place))
+        return outcomes[-1].results
 
     try:
         done = ranked(sweep.run(bases, grid, folder, prepare, run_cells, console))
     except KeyboardInterrupt:
-        console.print("interrupted: finished cells are kept; the same command goes on from there")
-        raise
+        console.print(INTERRUPTED, soft_wrap=True)
+        raise Interrupted from None
     if done:
         found = table(done)
         show(found, console)
         for path in write(found, folder):
-            console.print(f"Wrote {path}", soft_wrap=True)
-    for cell, problem in failed.items():
-        console.print(f"[red]failed[/red] {cell.title}: {problem}", soft_wrap=True, highlight=False)
-    broken = [result for _, result in done if result.broken_promise]
-    for result in broken:
-        console.print(f"[red]UNSAFE[/red] {result.title}: a certified cell counted safety failures")
-    return not broken and not failed
+            console.print(Text(f"Wrote {path}"), soft_wrap=True)
+    for outcome in outcomes:
+        say_failed(outcome, console)
+    results = [result for _, result in done]
+    kept_promise = keep_promises(results, console)
+    return kept_promise and not any(
+        [*(outcome.failed for outcome in outcomes), *(r.failed_seeds for r in results)]
+    )
 
 
 def ranked(done: Sequence[tuple[Combination, Result]]) -> list[tuple[Combination, Result]]:
@@ -108,10 +113,13 @@ def _row(result: Result, values: Sequence[str]) -> tuple[Entry, ...]:
 
 def write(found: Table, folder: Path) -> list[Path]:
     """sweep.md and sweep.csv."""
-    texts = {folder / "sweep.md": markdown(found), folder / "sweep.csv": comma_separated(found)}
-    for path, text in texts.items():
+    for path, text in zip(_files(folder), (markdown(found), comma_separated(found)), strict=True):
         atomic.write(path, text)
-    return list(texts)
+    return _files(folder)
+
+
+def _files(folder: Path) -> list[Path]:
+    return [folder / "sweep.md", folder / "sweep.csv"]
 
 
 def show(found: Table, console: Console) -> None:
@@ -126,8 +134,8 @@ def show(found: Table, console: Console) -> None:
         shown.add_column(found.header[index], justify="left" if "." in found.header[index] else "right")
     for row in found.rows:
         shown.add_row(*(_entry(row[index]) for index in varying))
-    console.print(shown)
-    console.print(found.note, style="dim", highlight=False)
+    fit.show(shown, console)
+    console.print(Text(full_note(found), style="dim"))
 
 
 def _entry(value: object) -> str:

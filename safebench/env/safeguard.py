@@ -4,9 +4,8 @@
 safeguard's own answer row by row, holds the last line, and decides which derivative leaves.
 """
 
-import math
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -120,16 +119,3 @@ def _shrink(broken: Bool[Array, ""], answer: Float[Array, " m"], actions: Action
         return jnp.where(holds, shrunk, centre), jnp.zeros_like(broken)
 
     return jax.lax.while_loop(lambda state: state[1], shrink, (answer, broken))[0]
-
-
-def require_choice(name: str, value: str, choices: Any) -> None:
-    """Raises: ValueError: if `value` is not one of the literal type's choices."""
-    if value not in get_args(choices):
-        allowed = ", ".join(repr(choice) for choice in get_args(choices))
-        raise ValueError(f"{name} must be one of {allowed}, not {value!r}")
-
-
-def require_weight(name: str, value: float) -> None:
-    """Raises: ValueError: if `value` is negative or not finite."""
-    if not (math.isfinite(value) and value >= 0):
-        raise ValueError(f"{name} must be a finite number >= 0, not {value!r}")

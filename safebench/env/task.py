@@ -2,8 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import resources
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -13,12 +11,14 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray, Scalar
 
 from safebench.env import safe_set as safe_sets
+from safebench.env import task_fields
 from safebench.env.action_set import ActionSet
 from safebench.env.safe_set import SafeSet
+from safebench.env.shipped import shipped_certificate as shipped_certificate
+from safebench.env.shipped import shipped_model as shipped_model
 from safebench.physics.affine import Affine
 from safebench.physics.agreement import check_agreement
 from safebench.physics.dynamics import Dynamics
-from safebench.sets import certificate
 from safebench.sets.certificate import Certificate
 from safebench.sets.polytope import Box, Polytope, sample
 
@@ -60,8 +60,9 @@ class Task:
     state_units: for figures; () for a mechanical task in metres, radians and seconds.
 
     Raises:
-        ValueError: where something can neither be derived nor was stated, lengths do not fit, or C MuJoCo
-            does not step as the compiled dynamics, which proofs speak of (see safebench.physics.agreement).
+        ValueError: where something can neither be derived nor was stated, a field is not what it must be
+            (see safebench.env.task_fields), or C MuJoCo does not step as the compiled dynamics, which proofs
+            speak of (see safebench.physics.agreement).
     """
 
     name: str
@@ -86,6 +87,7 @@ class Task:
     state_units: tuple[str, ...] = ()
 
     def __post_init__(self):
+        task_fields.check_stated(self)
         derivations: dict[str, Callable[[], Any]] = {
             "control_period": lambda: float(_model(self, "control_period").opt.timestep),
             "state_names": lambda: state_names(_model(self, "state_names")),
@@ -96,13 +98,19 @@ class Task:
         }
         for name, derive in derivations.items():
             if getattr(self, name) is None:
-                object.__setattr__(self, name, derive())  # the way for a frozen dataclass to fill itself in
-        _check_length(self.name, "state_names", self.state_names, len(self.constraints.lower))
-        _check_length(self.name, "action_names", self.action_names, len(self.certificate.gain))
+                _set(self, name, derive())
+        _set(self, "horizon", task_fields.whole_number(self, "horizon", 1))
+        _set(self, "version", task_fields.whole_number(self, "version", 0))
+        _set(self, "control_period", task_fields.positive_number(self, "control_period"))
+        task_fields.check_all(self)
         if self.dynamics.model is not None:
             check_agreement(
                 self.dynamics.model, self.constraints, self.certificate.magnitude, self.state_names
             )
+
+
+def _set(task: Task, field: str, value: Any) -> None:
+    object.__setattr__(task, field, value)  # the way for a frozen dataclass to fill itself in
 
 
 def reset(task: Task, key: PRNGKeyArray) -> tuple[Float[Array, " n"], Context]:
@@ -168,24 +176,3 @@ def _model(task: Task, field: str) -> mujoco.MjModel:
     if task.dynamics.model is None:
         raise ValueError(f"task {task.name!r} has no MuJoCo model to derive {field} from: state it")
     return task.dynamics.model
-
-
-def _check_length(task: str, field: str, names: tuple[str, ...], wanted: int) -> None:
-    if len(names) != wanted:
-        raise ValueError(f"task {task!r}: {field} has {len(names)} entries {names}, expected {wanted}")
-
-
-def shipped_model(name: str) -> mujoco.MjModel:
-    """The MJCF model `assets/NAME.xml` that ships with the built-in tasks."""
-    text = (resources.files("safebench.tasks") / "assets" / f"{name}.xml").read_text()
-    return mujoco.MjModel.from_xml_string(text)
-
-
-def shipped_certificate(name: str, dynamics: Dynamics) -> Certificate:
-    """The certificate `certificates/NAME.npz` that ships with the built-in tasks.
-
-    Raises:
-        ValueError: if it is damaged or was proven for other dynamics.
-    """
-    with resources.as_file(resources.files("safebench.tasks") / "certificates" / f"{name}.npz") as path:
-        return certificate.load(Path(path), dynamics.fingerprint)

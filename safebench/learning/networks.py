@@ -1,14 +1,15 @@
 """Networks and observation normalisation that learners share. Networks compute in float32."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-ACTIVATIONS: dict[str, Callable[[Array], Array]] = {"elu": nn.elu, "relu": nn.relu, "tanh": nn.tanh}
+Activation = Literal["elu", "relu", "tanh"]
+ACTIVATIONS: dict[Activation, Callable[[Array], Array]] = {"elu": nn.elu, "relu": nn.relu, "tanh": nn.tanh}
 
 
 class MLP(nn.Module):
@@ -16,7 +17,7 @@ class MLP(nn.Module):
 
     hidden: Sequence[int]
     outputs: int
-    activation: str = "elu"
+    activation: Activation = "elu"
     layer_norm: bool = False
     output_scale: float = 1.0
 

@@ -4,18 +4,35 @@ Nothing in a file is executed or trusted: what breaks the schema is refused with
 """
 
 import json
-import math
+import os
 import re
-import stat
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 from safebench import atomic
+from safebench.record import json_text
 from safebench.record.result import NAME, OLDEST_VERSION, SCHEMA_VERSION, Result
 from safebench.record.strict_json import build, plain
 
-LARGEST_FILE = 64 * 2**20
-"""Bytes; a larger file is refused unread."""
+LARGEST_FILE = json_text.LARGEST_FILE
+NAMED_LIKE_A_RESULT = re.compile(r".*--.*\.json(\.damaged)?")
+SET_ASIDE = ".damaged"
+"""Suffix of a result that was cut short and that `safebench run` put aside."""
+
+
+class Found(NamedTuple):
+    """A result and its file."""
+
+    path: Path
+    result: Result
+
+
+class Unread(NamedTuple):
+    """A file that is no readable result, and why."""
+
+    path: Path
+    reason: str
 
 
 def cell_path(folder: str | Path, task: str, safeguard: str, learner: str) -> Path:
@@ -55,13 +72,17 @@ def load(path: str | Path) -> Result:
     Raises:
         ValueError: one line naming the file and what is wrong with it.
     """
-    path = Path(path)
     try:
-        return parse(_read(path))
+        return _load(Path(path))
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
+
+
+def _load(path: Path) -> Result:
+    try:
+        return parse(json_text.read(path))
     except OSError as error:
-        raise ValueError(f"{path}: cannot be read: {error.strerror or error}") from None
+        raise ValueError(f"cannot be read: {error.strerror or error}") from None
 
 
 def parse(text: str) -> Result:
@@ -70,14 +91,7 @@ def parse(text: str) -> Result:
     Raises:
         ValueError: one line saying what is wrong with it.
     """
-    try:
-        data = json.loads(
-            text, parse_constant=_refuse_constant, parse_float=_finite, object_pairs_hook=_unique
-        )
-    except json.JSONDecodeError as error:
-        raise ValueError(f"not valid JSON ({error.msg} at character {error.pos}); is it truncated?") from None
-    except RecursionError:
-        raise ValueError("not a result: nested too deeply") from None
+    data = json_text.decode(text)
     if isinstance(data, dict) and type(data.get("schema_version")) is int:
         version = data["schema_version"]
         if not OLDEST_VERSION <= version <= SCHEMA_VERSION:
@@ -87,68 +101,73 @@ def parse(text: str) -> Result:
     return build(Result, data)
 
 
-def _read(path: Path) -> str:
-    status = path.stat()
-    if not stat.S_ISREG(status.st_mode):
-        raise ValueError("not a regular file")
-    if status.st_size > LARGEST_FILE:
-        raise ValueError(f"has {status.st_size} bytes, more than the {LARGEST_FILE} of the largest result")
-    with path.open("rb") as file:
-        data = file.read(LARGEST_FILE + 1)
-    if len(data) > LARGEST_FILE:
-        raise ValueError(f"has more than the {LARGEST_FILE} bytes of the largest result")
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"not UTF-8 text (byte {error.start})") from None
+def find(folder: str | Path) -> tuple[list[Found], list[Unread]]:
+    """Every result below a folder, sorted by path, and what is named like one but cannot be read.
+
+    Raises:
+        ValueError: if there is no such folder.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise ValueError(f"{folder}: {'is a file, not a folder' if folder.exists() else 'no such folder'}")
+    unread: list[Unread] = []
+    found: list[Found] = []
+    for path in sorted(_below(folder, unread)):
+        if not NAMED_LIKE_A_RESULT.fullmatch(path.name):
+            continue
+        if path.name.endswith(SET_ASIDE):
+            unread.append(Unread(path, "a damaged result that `safebench run` set aside"))
+            continue
+        try:
+            found.append(Found(path, _load(path)))
+        except ValueError as error:
+            unread.append(Unread(path, str(error)))
+    return found, unread
 
 
-def _refuse_constant(token: str) -> float:
-    raise ValueError(f"the number {token} is not allowed: not-finite values are null")
+def others(folder: str | Path) -> list[Path]:
+    """The .json files below a folder that are not named like results."""
+    below = _below(Path(folder), [])
+    return sorted(path for path in below if path.suffix == ".json" and "--" not in path.name)
 
 
-def _finite(token: str) -> float:
-    value = float(token)
-    if not math.isfinite(value):
-        raise ValueError(f"the number {token[:40]} is too large")
-    return value
+def _below(folder: Path, unread: list[Unread]) -> Iterator[Path]:
+    """Every file below a folder, but for unfinished ones; folders that cannot be read go to `unread`."""
 
+    def note(error: OSError) -> None:
+        unread.append(Unread(Path(error.filename), f"folder cannot be read: {error.strerror}"))
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    record: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in record:
-            raise ValueError(f"the field {key[:40]!r} occurs twice")
-        record[key] = value
-    return record
+    for place, folders, names in os.walk(folder, onerror=note):
+        folders[:] = [name for name in folders if not atomic.unfinished(Path(name))]
+        yield from (Path(place) / name for name in names if not atomic.unfinished(Path(name)))
+        # A folder that is called like a result is named too.
+        yield from (Path(place) / name for name in folders if NAMED_LIKE_A_RESULT.fullmatch(name))
 
 
 def load_folder(folder: str | Path) -> tuple[list[Result], list[str]]:
     """Every result below a folder, sorted by path, and one line for each file that cannot be read.
 
-    A cell found twice is read once; the other file is named in the lines.
+    A cell found twice is read once; the other file is named in the lines. Whether a result is consistent is
+    not looked at: safebench.record.admission does that.
 
     Raises:
         ValueError: if the folder does not exist.
     """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise ValueError(f"{folder}: no such folder")
-    results: list[Result] = []
-    problems: list[str] = []
-    found: dict[tuple[str, str], Path] = {}
-    for path in sorted(folder.rglob("*--*.json")):
-        if atomic.unfinished(path.relative_to(folder)):
-            continue
-        try:
-            result = load(path)
-        except ValueError as error:
-            problems.append(str(error))
-            continue
+    found, unread = find(folder)
+    kept, repeated = once(found)
+    return [result for _, result in kept], [f"{path}: {reason}" for path, reason in [*unread, *repeated]]
+
+
+def once(found: list[Found]) -> tuple[list[Found], list[Unread]]:
+    """The first file of each cell and suite, and the others."""
+    first: dict[tuple[str, str], Path] = {}
+    kept: list[Found] = []
+    repeated: list[Unread] = []
+    for path, result in found:
         cell = (result.suite, result.title)
-        if cell in found:
-            problems.append(f"{path}: holds the same cell as {found[cell]}")
-            continue
-        found[cell] = path
-        results.append(result)
-    return results, problems
+        if cell in first:
+            repeated.append(Unread(path, f"holds the same cell as {first[cell]}"))
+        else:
+            first[cell] = path
+            kept.append(Found(path, result))
+    return kept, repeated

@@ -298,8 +298,12 @@ class Result:
     @property
     def from_files(self) -> tuple[str, ...]:
         """Which of task, safeguard and learner were given by a file."""
-        named = {"task": self.task, "safeguard": self.safeguard, "learner": self.learner}
-        return tuple(name for name, record in named.items() if record.source is not None)
+        sources = {
+            "task": self.task.source,
+            "safeguard": self.safeguard.source,
+            "learner": self.learner.source,
+        }
+        return tuple(name for name, source in sources.items() if source is not None)
 
     @property
     def title(self) -> str:

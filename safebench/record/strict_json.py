@@ -21,7 +21,7 @@ def about(
     """A dataclass field that carries its meaning, its unit and what its values must satisfy.
 
     `minimum`, `maximum` and `pattern` bound every number or string in the field, in a tuple too;
-    `longest` and `shortest` bound the length of a string or of a tuple. A field with a default may be missing.
+    `longest` and `shortest` bound the length of a string or of a tuple. One with a default may be missing.
     """
     rules = {"minimum": minimum, "maximum": maximum, "pattern": pattern}
     rules |= {"longest": longest, "shortest": shortest}

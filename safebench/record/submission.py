@@ -6,8 +6,9 @@ with its whole curve) is found by re-running one seed: `safebench verify --rerun
 
 import dataclasses
 import math
+import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -36,6 +37,8 @@ class Standard:
     """What one cell of a suite must look like, from the installed code. Configs hold JSON values only.
 
     budget: training interactions of each seed. episodes: of one evaluation. points: evaluations of a run.
+    own_settings: the cell is the one that the result records, not the standard one of its suite.
+    evaluated: after how many interactions; None: not compared.
     certificates: SHA-256 digests of the task's known certificates.
     """
 
@@ -49,6 +52,8 @@ class Standard:
     physics: str
     certificates: frozenset[str]
     points: int = 40
+    own_settings: bool = False
+    evaluated: tuple[int, ...] | None = None
 
 
 def check(path: str | Path, standard_of: Callable[[Result], Standard] | None = None) -> list[str]:
@@ -62,31 +67,43 @@ def check(path: str | Path, standard_of: Callable[[Result], Standard] | None = N
         result = files.load(path)
     except ValueError as error:
         return [str(error)]
-    problems = [*_place(result, path), *consistency(result)]
+    problems = [*place(result, path), *consistency(result)]
     if standard_of is not None:
         try:
             problems += departures_from_standard(result, standard_of(result))
-        except LookupError as error:
+        except (LookupError, ValueError) as error:
             problems.append(str(error.args[0]) if error.args else "unknown name")
     return [f"{path}: {problem}" for problem in problems]
 
 
-def _place(result: Result, path: Path) -> Iterator[str]:
+def place(result: Result, path: Path) -> Iterator[str]:
+    """Whether a file is where and called as what it holds says."""
     try:
         expected = files.cell_path("", result.task.name, result.safeguard.name, result.learner.name)
     except ValueError as error:
         yield str(error)
         return
-    if path.name != expected.name or path.absolute().parent.name != expected.parent.name:
+    path = Path(os.path.abspath(path))  # the name of a folder given as ".." counts, that of a link does too
+    if path.name != expected.name or path.parent.name != expected.parent.name:
         yield f"it holds {expected}, which its path does not say"
 
 
 def consistency(result: Result) -> Iterator[str]:
     """Contradictions inside one result."""
+    try:
+        yield from _contradictions(result)
+    except OverflowError:
+        yield "a whole number in it is too large to calculate with"
+
+
+def _contradictions(result: Result) -> Iterator[str]:
     if len(set(result.seeds)) < len(result.seeds):
         yield "seeds: a seed occurs twice"
     if result.settings.standard == bool(result.settings.changed):
         yield "settings: standard must be true exactly when nothing is changed"
+    for kind in result.from_files:
+        if f"{kind}.source" not in result.settings.changed:
+            yield f"settings: {kind}.source is not named, but the {kind} was given by a file"
     shorter = result.evaluation.horizon < result.task.horizon
     allowed = "evaluation_horizon" in result.settings.changed and shorter
     if result.evaluation.horizon != result.task.horizon and not allowed:
@@ -123,7 +140,8 @@ def _version(result: Result) -> Iterator[str]:
     }
     for name, there in recorded.items():
         if there != (result.schema_version > results.OLDEST_VERSION):
-            yield f"{name}: {'is' if there else 'is not'} recorded in a file of version {result.schema_version}"
+            said = "is" if there else "is not"
+            yield f"{name}: {said} recorded in a file of version {result.schema_version}"
     if result.budget is not None and result.interactions > result.budget:
         yield f"interactions: {result.interactions}, more than the budget of {result.budget}"
 
@@ -266,34 +284,53 @@ def _copies(result: Result) -> Iterator[str]:
 
 def departures_from_standard(result: Result, standard: Standard) -> Iterator[str]:
     """How a result differs from the standard experiment of its cell."""
-    if not result.settings.standard:
+    if not result.settings.standard and not standard.own_settings:
         changed = ", ".join(name[:40] for name in result.settings.changed[:5])
         yield f"settings: not standard (changed: {changed}); such a result stays off the leaderboard"
+    yield from certificate(result, standard.certificates)
+    for name in ("task", "safeguard", "learner"):
+        yield from _record(name, getattr(result, name), getattr(standard, name))
+    yield from protocol(
+        result, standard.seeds, standard.budget, standard.episodes, standard.points, standard.precision
+    )
+    if result.physics != standard.physics:
+        yield f"physics: {result.physics} instead of {standard.physics}"
+    if standard.evaluated is not None and any(
+        run.curve.interactions != standard.evaluated for run in result.runs
+    ):
+        yield f"curve.interactions: are not the {len(standard.evaluated)} evaluations that its settings give"
+
+
+def certificate(result: Result, known: Collection[str]) -> Iterator[str]:
+    """What is wrong with the certificate of a result. known: SHA-256 digests of the task's certificates."""
     if result.certificate is None:
         yield "certificate: is missing"
-    elif result.certificate.sha256 not in standard.certificates:
+    elif result.certificate.sha256 not in known:
         yield f"certificate: {result.certificate.sha256[:12]}... is not known for {result.task.name}"
     elif not result.certificate.verified:
         yield "certificate: was not verified before training"
-    for name in ("task", "safeguard", "learner"):
-        yield from _record(name, getattr(result, name), getattr(standard, name))
-    missing = sorted(set(standard.seeds) - set(result.seeds))
+
+
+def protocol(
+    result: Result, seeds: Collection[int], budget: int, episodes: int, points: int, precision: str
+) -> Iterator[str]:
+    """How training and evaluation differ from the standard ones of a cell."""
+    missing = sorted(set(seeds) - set(result.seeds))
     if missing:
         yield f"seeds: {', '.join(map(str, missing))} missing"
-    extra = sorted(set(result.seeds) - set(standard.seeds))
+    extra = sorted(set(result.seeds) - set(seeds))
     if extra:
         yield f"seeds: {', '.join(map(str, extra[:5]))} not part of the standard experiment"
-    if not LEAST_SHARE_OF_BUDGET * standard.budget <= result.interactions <= standard.budget:
-        yield f"interactions: {result.interactions} of a budget of {standard.budget}"
-    if result.budget not in (None, standard.budget):
-        yield f"budget: {result.budget} instead of {standard.budget}"
-    if result.evaluation.points not in (None, standard.points):
-        yield f"evaluation.points: {result.evaluation.points} instead of {standard.points}"
-    if result.evaluation.episodes != standard.episodes:
-        yield f"evaluation.episodes: {result.evaluation.episodes} instead of {standard.episodes}"
-    for name in ("precision", "physics"):
-        if getattr(result, name) != getattr(standard, name):
-            yield f"{name}: {getattr(result, name)} instead of {getattr(standard, name)}"
+    if not LEAST_SHARE_OF_BUDGET * budget <= result.interactions <= budget:
+        yield f"interactions: {result.interactions} of a budget of {budget}"
+    if result.budget not in (None, budget):
+        yield f"budget: {result.budget} instead of {budget}"
+    if result.evaluation.points not in (None, points):
+        yield f"evaluation.points: {result.evaluation.points} instead of {points}"
+    if result.evaluation.episodes != episodes:
+        yield f"evaluation.episodes: {result.evaluation.episodes} instead of {episodes}"
+    if result.precision != precision:
+        yield f"precision: {result.precision} instead of {precision}"
 
 
 def _record(name: str, found: object, standard: object) -> Iterator[str]:

@@ -8,17 +8,22 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from safebench import atomic
-from safebench.record import files, submission
+from safebench.record import admission
+from safebench.record.admission import Claims, Known, LeftOut
 from safebench.record.result import NAME, Result
 from safebench.record.strict_json import about, plain
-from safebench.report import page, stats, summary
+from safebench.report import escape, page, stats, summary
 from safebench.report.numbers import interval
-from safebench.report.selection import largest_first, one_per_cell
+from safebench.report.selection import one_per_cell
 from safebench.report.stats import Estimate
+from safebench.report.table import DIVERGED_NOTE
 
 # ruff: noqa: RUF009 (`about` only wraps dataclasses.field)
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+NOTHING = "Nothing is ranked"
+MOST_CHANGES = 5
+"""Changed settings that a reason names."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,7 @@ class Entry:
     infeasible: int = about("steps whose safe action set was empty", "steps")
     last_line: int = about("uses of the last line", "steps")
     interventions: int = about("steps whose action was changed", "steps")
+    skipped: int | None = about("updates not made, their gradient not finite; null: not recorded", "updates")
     seconds_per_1000_interactions: float = about("of one seed, compilation excluded", "s")
     suite: str = about("suite", pattern=NAME)
     precision: str = about("of physics and safety")
@@ -77,28 +83,36 @@ class Leaderboard:
 
     schema_version: int = about("version of this schema", minimum=SCHEMA_VERSION, maximum=SCHEMA_VERSION)
     entries: tuple[Entry, ...] = about("by task, then by return, the best first")
-    left_out: tuple[str, ...] = about("results kept off, with the reason")
+    empty: str | None = about("why nothing is ranked, in words; null: something is")
+    left_out: tuple[str, ...] = about("results kept off: each reason once, with all it applies to")
 
 
 class Written(NamedTuple):
-    """The files written, and the results kept off with the reason."""
+    """The files written, the results kept off by reason, and why nothing is ranked (None: something is)."""
 
     paths: list[Path]
     left_out: tuple[str, ...]
+    empty: str | None
 
 
-def write(folder: str | Path, out: str | Path | None = None) -> Written:
+def write(
+    folder: str | Path,
+    out: str | Path | None = None,
+    known: Known | None = None,
+    claims: Claims | None = None,
+) -> Written:
     """Write leaderboard.json, leaderboard.md and leaderboard.html of a folder's results into it (or `out`).
 
+    known: certificates of every task, None: not checked. claims: see safebench.record.admission.
+
     Raises:
-        ValueError: if the folder does not exist or holds no result.
+        ValueError: if the folder does not exist or holds no readable result.
         OSError: if the files cannot be written.
     """
-    found, problems = files.load_folder(folder)
-    if not found:
-        raise ValueError(f"{folder}: no results for a leaderboard" + (f": {problems[0]}" if problems else ""))
-    board = make(found, problems)
     target = Path(out if out is not None else folder)
+    admitted, left_out = admission.admit(folder, known, claims, "for a leaderboard")
+    atomic.check_writable(target / "leaderboard.json")
+    board = _board(admitted, left_out, known)
     texts = {
         "leaderboard.json": json.dumps(plain(board), indent=1, allow_nan=False) + "\n",
         "leaderboard.md": markdown(board),
@@ -106,24 +120,35 @@ def write(folder: str | Path, out: str | Path | None = None) -> Written:
     }
     for name, text in texts.items():
         atomic.write(target / name, text)
-    return Written([target / name for name in texts], board.left_out)
+    return Written([target / name for name in texts], board.left_out, board.empty)
 
 
-def make(results: Sequence[Result], problems: Sequence[str] = ()) -> Leaderboard:
-    """The leaderboard of some results: only standard and consistent ones enter, one per cell."""
-    left_out = list(problems)
-    admitted = []
-    for cell in largest_first(results):
-        wrong = next(submission.consistency(cell), None)
-        if not cell.settings.standard:
-            changed = ", ".join(cell.settings.changed)
-            left_out.append(f"{cell.title} ({cell.suite}): not standard (changed: {changed})")
-        elif wrong:
-            left_out.append(f"{cell.title} ({cell.suite}): {wrong}")
+def make(
+    results: Sequence[Result],
+    problems: Sequence[str] = (),
+    known: Known | None = None,
+    claims: Claims | None = None,
+) -> Leaderboard:
+    """The leaderboard of some results: only standard and consistent ones enter, one per cell.
+
+    problems: lines on what could not be read. known, claims: as `write`.
+    """
+    admitted, left_out = [], []
+    for cell in results:
+        wrong = admission.fault(cell, known, claims)
+        if wrong:
+            left_out.append(LeftOut(_name(cell), wrong))
         else:
             admitted.append(cell)
-    shown, others = one_per_cell(admitted)
-    left_out += others
+    board = _board(admitted, left_out, known)
+    return replace(board, left_out=(*problems, *board.left_out))
+
+
+def _board(results: Sequence[Result], left_out: Sequence[LeftOut], known: Known | None) -> Leaderboard:
+    """The leaderboard of results that are what they claim to be; `left_out`: of those that are not."""
+    reasons = [_unfit(cell, known) for cell in results]
+    unfit = [LeftOut(_name(cell), why) for cell, why in zip(results, reasons, strict=True) if why]
+    shown, others = one_per_cell([cell for cell, why in zip(results, reasons, strict=True) if not why])
     entries = sorted(map(_entry, shown), key=_order)
     ranks: dict[str, int] = {}
     ranked = []
@@ -132,7 +157,37 @@ def make(results: Sequence[Result], problems: Sequence[str] = ()) -> Leaderboard
             ranks[entry.task] = ranks.get(entry.task, 0) + 1
             entry = replace(entry, rank=ranks[entry.task])
         ranked.append(entry)
-    return Leaderboard(SCHEMA_VERSION, tuple(ranked), tuple(left_out))
+    kept_off = tuple(admission.grouped([*left_out, *unfit, *others]))
+    return Leaderboard(SCHEMA_VERSION, tuple(ranked), _nothing_ranked(ranked), kept_off)
+
+
+def _name(cell: Result) -> str:
+    return f"{cell.title} ({cell.suite})"
+
+
+def _unfit(cell: Result, known: Known | None) -> str | None:
+    """Why a result has no place on a leaderboard, true as it may be."""
+    if not cell.settings.standard:
+        changed = cell.settings.changed
+        more = ", ..." if len(changed) > MOST_CHANGES else ""
+        return f"not standard (changed: {', '.join(name[:40] for name in changed[:MOST_CHANGES])}{more})"
+    if cell.failed_seeds:
+        seeds = ", ".join(map(str, cell.failed_seeds))
+        return f"every update of seed{'s' if len(cell.failed_seeds) > 1 else ''} {seeds} was skipped"
+    if admission.unknown_task(cell, known):
+        return f"task {cell.task.name!r} is not installed here, so that its certificate cannot be checked"
+    return None
+
+
+def _nothing_ranked(entries: Sequence[Entry]) -> str | None:
+    """In words, why nothing is ranked; None if something is."""
+    if any(entry.rank is not None for entry in entries):
+        return None
+    if not entries:
+        return f"{NOTHING}: every result was kept off, for the reasons below."
+    if any(entry.certified for entry in entries):
+        return f"{NOTHING}: every certified entry diverged."
+    return f"{NOTHING}: none of the entries is certified."
 
 
 def _order(entry: Entry) -> tuple:
@@ -164,6 +219,7 @@ def _entry(cell: Result) -> Entry:
         infeasible=safety.infeasible,
         last_line=safety.last_line,
         interventions=safety.interventions,
+        skipped=cell.skipped,
         seconds_per_1000_interactions=cell.timing.seconds_per_1000_interactions,
         suite=cell.suite,
         precision=cell.precision,
@@ -196,13 +252,30 @@ def _finite(value: float) -> float | None:
 def markdown(board: Leaderboard) -> str:
     """The leaderboard as markdown tables, one per task."""
     lines = ["# Leaderboard", "", "Ranked: cells whose safety is certified, by IQM of the final return."]
-    header = "| rank | safeguard | learner | return IQM [95 %] | violations | interventions % | s/1000 |"
+    if board.empty:
+        lines += ["", board.empty]
+    header = (
+        "| rank | safeguard | learner | return IQM [95 %] | violations | interventions % | skipped | s/1000 |"
+    )
     for task in dict.fromkeys(entry.task for entry in board.entries):
-        lines += ["", f"## {task}", "", header, "|--:|---|---|--:|--:|--:|--:|"]
+        lines += ["", f"## {task}", "", header, "|--:|---|---|--:|--:|--:|--:|--:|"]
         lines += [_line(entry) for entry in board.entries if entry.task == task]
+    if board.entries:
+        lines += ["", *_legend(board)]
     if board.left_out:
-        lines += ["", "## Kept off", "", *[f"- {_plain_line(line)}" for line in board.left_out]]
+        lines += ["", "## Kept off", "", *[f"- {escape.markdown(line)}" for line in board.left_out]]
     return "\n".join(lines) + "\n"
+
+
+def _legend(board: Leaderboard) -> list[str]:
+    lines = [
+        "Violations and interventions: of every training and evaluation step. Skipped: updates not made,",
+        "since a loss or gradient was not finite (-: not recorded). s/1000: seconds per 1000 interactions of",
+        "one seed.",
+    ]
+    if any(None in (entry.return_iqm, entry.return_low, entry.return_high) for entry in board.entries):
+        lines.append(DIVERGED_NOTE)
+    return lines
 
 
 def _line(entry: Entry) -> str:
@@ -215,14 +288,7 @@ def _line(entry: Entry) -> str:
         interval(returns),
         f"{entry.violations:,}",
         f"{100 * entry.interventions / max(entry.steps, 1):.1f}",
+        "-" if entry.skipped is None else f"{entry.skipped:,}",
         f"{entry.seconds_per_1000_interactions:.3g}",
     )
     return "| " + " | ".join(cells) + " |"
-
-
-def _plain_line(text: str) -> str:
-    """Text of a file nobody checked, with nothing that markdown or HTML would interpret."""
-    kept = "".join(character if character.isprintable() else " " for character in text)
-    for character in "\\`*_[]<>|&":
-        kept = kept.replace(character, "\\" + character)
-    return kept

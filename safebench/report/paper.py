@@ -1,9 +1,9 @@
 """The paper's published figures, for comparison: Walter et al., arXiv 2506.01665, results archive."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from safebench.record import json_text
 from safebench.record.strict_json import about, build
 
 # ruff: noqa: RUF009 (`about` only wraps dataclasses.field)
@@ -70,6 +70,8 @@ def load(path: str | Path = FILE) -> Paper:
         ValueError: one line, if the file cannot be read or has another form.
     """
     try:
-        return build(Paper, json.loads(Path(path).read_text()))
-    except (OSError, ValueError) as error:
+        return build(Paper, json_text.decode(json_text.read(Path(path))))
+    except OSError as error:
+        raise ValueError(f"{path}: no file of reference figures: {error.strerror or error}") from None
+    except ValueError as error:
         raise ValueError(f"{path}: no file of reference figures: {error}") from None

@@ -10,10 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from safebench import atomic
 from safebench.record.result import Result
 from safebench.report import stats, summary, tables
 from safebench.report.selection import by_task, by_task_and_learner
-from safebench.report.style import MARKERS, STYLE, colour, dashes, marker
+from safebench.report.style import MARKERS, colour, dashes, marker, minus, styled
 
 COLUMN_WIDTH = 3.4
 """Inches: one column of a two-column paper. Text is set for this width."""
@@ -24,7 +25,7 @@ PAGE_WIDTH = 7.0
 def learning_curves(results: Sequence[Result]) -> Figure:
     """Return over interactions, IQM and 95 % interval over seeds; a panel per task and learner."""
     panels = by_task_and_learner(results)
-    with matplotlib.rc_context(STYLE):
+    with styled():
         figure, axes = _panels(panels, "interactions", "return")
         for axis, cells in zip(axes, panels.values(), strict=True):
             for cell in cells:
@@ -43,7 +44,7 @@ def return_and_interventions(results: Sequence[Result]) -> Figure | None:
     panels = by_task_and_learner([r for r in results if r.safeguard.name != "none"])
     if not panels:
         return None
-    with matplotlib.rc_context(STYLE):
+    with styled():
         figure, axes = _panels(panels, "steps with intervention [%]", "final return")
         for axis, cells in zip(axes, panels.values(), strict=True):
             for cell in cells:
@@ -82,7 +83,7 @@ def performance_profile(results: Sequence[Result]) -> Figure | None:
     if not panels:
         return None
     thresholds = np.linspace(-1, 2, 301)
-    with matplotlib.rc_context(STYLE):
+    with styled():
         counts = [len(next(iter(scores.values()))) for scores in panels.values()]
         titles = [
             (f"{n} task{'s' if n > 1 else ''}", learner) for n, learner in zip(counts, panels, strict=True)
@@ -136,7 +137,7 @@ def run_time_overhead(results: Sequence[Result]) -> Figure | None:
     learners = sorted({cell.learner.name for cell, _ in ratios})
     names = sorted({cell.safeguard.name for cell, _ in ratios})
     width = COLUMN_WIDTH if len(tasks) == 1 else PAGE_WIDTH
-    with matplotlib.rc_context(STYLE):
+    with styled():
         figure = Figure(figsize=(width, 0.9 + 0.19 * len(names)), layout="constrained")
         axes = np.atleast_1d(figure.subplots(1, len(tasks), sharey=True))
         for axis, task in zip(axes, tasks, strict=True):
@@ -169,15 +170,18 @@ def run_time_overhead(results: Sequence[Result]) -> Figure | None:
 
 
 def save(figure: Figure, path: Path) -> list[Path]:
-    """Write PATH.png, PATH.svg and PATH.pdf; returns what was written."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write PATH.png, PATH.svg and PATH.pdf; returns what was written.
+
+    Raises:
+        OSError: if a file cannot be written.
+    """
     written = []
     for suffix in ("png", "svg", "pdf"):
         target = path.with_suffix(f".{suffix}")
         # No creation date: the same results give the same files.
         metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(suffix)
-        with matplotlib.rc_context(STYLE):
-            figure.savefig(target, dpi=300, metadata=metadata)
+        with styled(), atomic.replacing(target) as fresh:
+            figure.savefig(fresh, dpi=300, metadata=metadata)
         written.append(target)
     return written
 
@@ -249,7 +253,8 @@ def _readable_returns(axis: Axes, cells: Sequence[Result]) -> None:
 
 
 def _short(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) < 1e6 else f"{value:.0e}".replace("e+0", "e").replace("e+", "e")
+    text = f"{value:,.0f}" if abs(value) < 1e6 else f"{value:.0e}".replace("e+0", "e").replace("e+", "e")
+    return minus(text)
 
 
 def _legend(figure: Figure, axes: Sequence[Axes]) -> None:

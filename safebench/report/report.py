@@ -7,92 +7,119 @@ from typing import NamedTuple
 from matplotlib.figure import Figure
 
 from safebench import atomic
-from safebench.record import files
+from safebench.record import admission
+from safebench.record.admission import Claims, Known, LeftOut
 from safebench.record.result import Result
 from safebench.report import comparisons, plots, summary, tables
 from safebench.report import paper as papers
 from safebench.report.paper import Paper
 from safebench.report.selection import one_per_cell
-from safebench.report.table import comma_separated, latex, markdown
+from safebench.report.table import Table, comma_separated, latex, markdown
 
 
 class Report(NamedTuple):
-    """What was written, and one line for everything that was left out and why."""
+    """What was written; what was left out, a line for each reason; what to know about what was written."""
 
     written: list[Path]
     left_out: list[str]
+    remarks: list[str]
 
 
-def write(folder: str | Path, out: str | Path | None = None, paper: str | Path | None = None) -> Report:
+def write(
+    folder: str | Path,
+    out: str | Path | None = None,
+    paper: str | Path | None = None,
+    known: Known | None = None,
+    claims: Claims | None = None,
+) -> Report:
     """Write tables (md, tex, csv) and figures (png, svg, pdf) of a folder's results.
 
     Args:
         folder: where the results are (any depth).
         out: where the report goes; FOLDER/report by default.
         paper: a file of reference figures; the shipped ones by default.
+        known: digests of every task's certificates; None: certificates are not checked.
+        claims: what contradicts a result's claim to be standard; None: nothing is looked at.
 
     Raises:
-        ValueError: if the folder does not exist or holds no readable result.
+        ValueError: if the folder does not exist, or holds no readable result or none that passes the checks.
         OSError: if the report cannot be written.
     """
     folder = Path(folder)
-    found, left_out = files.load_folder(folder)
+    reference = papers.load(paper or papers.FILE)
+    found, left_out = admission.admit(folder, known, claims, "to report")
     if not found:
-        why = f": {left_out[0]}" if left_out else ""
-        raise ValueError(f"{folder}: no results to report{why}")
+        raise ValueError(f"{folder}: no results to report: {'; '.join(admission.grouped(left_out))}")
     cells, others = one_per_cell(found)
-    left_out += others
     target = Path(out) if out is not None else folder / "report"
-    written = _tables(cells, papers.load(paper or papers.FILE), target, left_out)
-    written += _figures(cells, target, left_out)
-    return Report(written, left_out)
+    atomic.check_writable(target / "tables.md")
+    written, no_tables, remarks = _tables(cells, reference, target)
+    figures, no_figures = _figures(cells, target)
+    unchecked = [cell.title for cell in cells if admission.unknown_task(cell, known)]
+    if unchecked:
+        remarks.append(
+            f"the certificates of {_some(unchecked)} could not be checked: their tasks are not installed here"
+        )
+    missing = admission.grouped([*left_out, *others, *no_tables, *no_figures])
+    return Report([*written, *figures], missing, remarks)
 
 
-def _tables(cells: list[Result], paper: Paper, target: Path, left_out: list[str]) -> list[Path]:
+def _tables(cells: list[Result], paper: Paper, target: Path) -> tuple[list[Path], list[LeftOut], list[str]]:
+    """The files written, the tables that no result covers, and the paper's cells that a table lacks."""
     built = [
         *tables.all_tables(cells, paper),
         comparisons.contest(cells, paper),
         comparisons.improvement(cells, paper),
     ]
-    shown = [table for table in built if table.rows]
-    for table in built:
-        if not table.rows:
-            left_out.append(f"table '{table.title}': no result covers it")
-        elif table.missing:
-            left_out.append(
-                f"table '{table.title}': no result for {len(table.missing)} of the paper's cells, "
-                f"e.g. {table.missing[0]}"
-            )
+    shown = [_with_failures(table, cells) for table in built if table.rows]
     document = [
         "# Results",
         summary.markdown(cells),
         *[markdown(table) for table in shown],
         f"Paper: {paper.source}.\n",
     ]
-    written = [_text(target / "tables.md", "\n".join(document))]
+    texts = {"tables.md": "\n".join(document)}
     for table in shown:
-        written.append(_text(target / f"{table.name}.tex", latex(table)))
-        written.append(_text(target / f"{table.name}.csv", comma_separated(table)))
-    return written
+        texts |= {f"{table.name}.tex": latex(table), f"{table.name}.csv": comma_separated(table)}
+    for name, text in texts.items():
+        atomic.write(target / name, text)
+    empty = [
+        LeftOut(f"table {table.title!r}", "no result covers it", "table") for table in built if not table.rows
+    ]
+    remarks = [
+        f"table {table.title!r} is written; of the paper's cells {len(table.missing)} have no result here, "
+        f"e.g. {table.missing[0]}"
+        for table in shown
+        if table.missing
+    ]
+    return [target / name for name in texts], empty, remarks
 
 
-def _figures(cells: list[Result], target: Path, left_out: list[str]) -> list[Path]:
+def _with_failures(table: Table, cells: Sequence[Result]) -> Table:
+    """The table, with a sentence on the results in it that learnt nothing."""
+    failed = [cell.title for cell in cells if cell.failed_seeds]
+    if not failed:
+        return table
+    return table._replace(note=f"{table.note} Failed, every update of a seed skipped: {', '.join(failed)}.")
+
+
+def _figures(cells: list[Result], target: Path) -> tuple[list[Path], list[LeftOut]]:
     drawings: dict[str, Callable[[Sequence[Result]], Figure | None]] = {
         "learning-curves": plots.learning_curves,
         "return-interventions": plots.return_and_interventions,
         "performance-profile": plots.performance_profile,
         "run-time": plots.run_time_overhead,
     }
-    written = []
+    written: list[Path] = []
+    left_out = []
     for name, draw in drawings.items():
         figure = draw(cells)
         if figure is None:
-            left_out.append(f"figure {name}: the results have nothing to compare")
+            left_out.append(LeftOut(f"figure {name}", "the results have nothing to compare", "figure"))
         else:
             written += plots.save(figure, target / name)
-    return written
+    return written, left_out
 
 
-def _text(path: Path, text: str) -> Path:
-    atomic.write(path, text)
-    return path
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from safebench.record.admission import LeftOut
 from safebench.record.result import Result
 
 
@@ -35,12 +36,12 @@ def largest_first(results: Sequence[Result]) -> list[Result]:
     return sorted(results, key=lambda result: result.interactions * len(result.runs), reverse=True)
 
 
-def one_per_cell(results: Sequence[Result]) -> tuple[list[Result], list[str]]:
-    """Of results of the same cell (from several suites) the largest, and a line for each of the others."""
+def one_per_cell(results: Sequence[Result]) -> tuple[list[Result], list[LeftOut]]:
+    """Of results of the same cell (from several suites) the largest, and the others."""
     best: dict[str, Result] = {}
-    left_out = []
+    left_out: list[LeftOut] = []
     for cell in largest_first(results):
         kept = best.setdefault(cell.title, cell)
         if kept is not cell:
-            left_out.append(f"{cell.title} ({cell.suite}): shown from suite {kept.suite}")
+            left_out.append(LeftOut(f"{cell.title} ({cell.suite})", f"shown from suite {kept.suite}"))
     return list(best.values()), left_out

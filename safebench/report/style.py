@@ -1,6 +1,10 @@
 """How figures look: one colour, line style and marker for every safeguard preset, one style for all."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
+
+import matplotlib
 
 # Okabe and Ito's palette: told apart with every common colour-vision deficiency. Line styles tell the
 # variants of a safeguard apart, so that black-and-white print works too.
@@ -16,7 +20,10 @@ SPARE_COLOURS = ("#E69F00", "#7F7F7F", "#8C564B", "#9467BD")
 MARKERS = ("o", "s", "^", "D", "v", "P")
 VARIANT_MARKERS = {"": "o", "regularised": "s", "passthrough": "^", "orthogonal": "D", "zonotopic": "v"}
 DASHES: dict[str, str | tuple] = {"": "solid", "regularised": (0, (1, 1)), "passthrough": (0, (5, 1, 1, 1))}
+LITERAL: Any = {"text.parse_math": False}
+"""A dollar sign in a stranger's name is a dollar sign."""
 STYLE: Any = {
+    **LITERAL,
     "font.size": 8,
     "axes.titlesize": 8,
     "axes.labelsize": 8,
@@ -33,6 +40,20 @@ STYLE: Any = {
     "svg.fonttype": "none",
     "pdf.fonttype": 42,
 }
+
+
+@contextmanager
+def styled(style: Any = STYLE) -> Iterator[None]:
+    """matplotlib's own settings with `style` on top, whatever the user's matplotlibrc says."""
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(style)
+        yield
+
+
+def minus(text: str) -> str:
+    """A number with the minus sign that matplotlib's axes have, in place of a hyphen."""
+    return text.replace("-", "\N{MINUS SIGN}")
 
 
 def colour(safeguard: str) -> str:

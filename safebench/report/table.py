@@ -4,10 +4,15 @@ import csv
 import io
 from typing import NamedTuple
 
+from safebench.report import escape
 from safebench.report.numbers import interval, number
 from safebench.report.stats import Estimate
 
 Entry = str | int | float | Estimate | None
+DIVERGED = "diverged"
+DIVERGED_NOTE = (
+    "Diverged: the return of at least one seed that counts here was not finite, which is the worst there is."
+)
 
 
 class Table(NamedTuple):
@@ -27,10 +32,16 @@ class Table(NamedTuple):
 def markdown(table: Table) -> str:
     """The table under a heading, with its note."""
     left = _left_columns(table)
-    lines = [f"## {table.title}", "", "| " + " | ".join(table.header) + " |"]
+    lines = [f"## {table.title}", "", "| " + " | ".join(map(_one_cell, table.header)) + " |"]
     lines += ["|" + "|".join("---" if index < left else "--:" for index in range(len(table.header))) + "|"]
-    lines += ["| " + " | ".join(_text(entry) for entry in row) + " |" for row in table.rows]
-    return "\n".join(lines) + f"\n\n{table.note}\n"
+    lines += ["| " + " | ".join(_markdown_entry(entry) for entry in row) + " |" for row in table.rows]
+    return "\n".join(lines) + f"\n\n{full_note(table)}\n"
+
+
+def full_note(table: Table) -> str:
+    """The note, and what "diverged" means where an entry says so."""
+    texts = (_text(entry) for row in table.rows for entry in row if not isinstance(entry, str))
+    return f"{table.note} {DIVERGED_NOTE}" if any(DIVERGED in text for text in texts) else table.note
 
 
 def latex(table: Table) -> str:
@@ -40,15 +51,18 @@ def latex(table: Table) -> str:
     lines = [
         r"\begin{table}",
         r"\centering",
-        rf"\caption{{{_escape(table.title)}. {_escape(table.note)}}}",
+        rf"\caption{{{escape.latex(table.title)}. {escape.latex(table.note)}}}",
         rf"\label{{tab:{table.name}}}",
         rf"\begin{{tabular}}{{{columns}}}",
         r"\toprule",
-        " & ".join(_escape(name) for name in table.header) + r" \\",
+        " & ".join(map(escape.latex, table.header)) + r" \\",
         r"\midrule",
     ]
     lines += [" & ".join(_latex_entry(entry) for entry in row) + r" \\" for row in table.rows]
-    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", r"\end{table}"]) + "\n"
+    lines += [r"\bottomrule", r"\end{tabular}"]
+    if full_note(table) != table.note:
+        lines.append(rf"\par\smallskip{{\footnotesize {escape.latex(DIVERGED_NOTE)}}}")
+    return "\n".join([*lines, r"\end{table}"]) + "\n"
 
 
 def comma_separated(table: Table) -> str:
@@ -64,8 +78,12 @@ def comma_separated(table: Table) -> str:
         line: list[Entry] = []
         for index, entry in enumerate(row):
             line += (list(entry) if isinstance(entry, Estimate) else [None] * 3) if wide[index] else [entry]
-        writer.writerow(["" if entry is None else entry for entry in line])
+        writer.writerow([_csv_entry(entry) for entry in line])
     return buffer.getvalue()
+
+
+def _csv_entry(entry: Entry) -> Entry:
+    return "" if entry is None else escape.csv(entry) if isinstance(entry, str) else entry
 
 
 def _distinct(header: tuple[str, ...]) -> list[str]:
@@ -93,16 +111,14 @@ def _text(entry: Entry) -> str:
     return entry
 
 
+def _markdown_entry(entry: Entry) -> str:
+    return escape.markdown(entry) if isinstance(entry, str) else _text(entry)
+
+
+def _one_cell(heading: str) -> str:
+    return heading.replace("|", "\\|").replace("\n", " ")
+
+
 def _latex_entry(entry: Entry) -> str:
-    text = _escape(_text(entry))
+    text = escape.latex(_text(entry))
     return text if isinstance(entry, str) else text.replace("-", "$-$") if text != "-" else "--"
-
-
-def _escape(text: str) -> str:
-    replacements = {
-        "\\": r"\textbackslash{}",
-        "~": r"\textasciitilde{}",
-        "^": r"\textasciicircum{}",
-        **{character: "\\" + character for character in "&%$#_{}"},
-    }
-    return "".join(replacements.get(character, character) for character in text)

@@ -3,10 +3,12 @@
 `import safebench` offers these functions by name; see there.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import operator
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 from jaxtyping import Array, Float
 from rich.console import Console
 
@@ -157,7 +159,7 @@ def train(
     cell = _cell(task, safeguard, learner, seeds, interactions, physics, changes)
     if not progress:
         return training.run(cell)
-    with live.table([cell], (), Console(stderr=True)) as show:
+    with live.table([cell], (), Console(stderr=True, markup=False, emoji=False, highlight=False)) as show:
         show(Event(cell, "compiling"))
 
         def report(snapshot: Snapshot) -> None:
@@ -191,8 +193,19 @@ def _cell(
         if owner not in assignments or not field:
             known = [f"{owner}_FIELD" for owner in settings.OWNERS]
             raise ValueError(registry.unknown("setting", name, known))
+        value = value.item() if isinstance(value, np.generic) else value
         assignments[owner][field] = value if isinstance(value, str) else repr(value)
     (cell,) = suites.product([task], [safeguard], [learner])
-    count = seeds if isinstance(seeds, int) else None
+    count, numbers = _seeds(seeds)
     cell = suites.changed(cell, count, interactions, physics, precision.chosen(), assignments)
-    return cell if isinstance(seeds, int) else replace(cell, seeds=tuple(seeds))
+    return cell if numbers is None else replace(cell, seeds=numbers)
+
+
+def _seeds(seeds: int | Sequence[int]) -> tuple[int | None, tuple[int, ...] | None]:
+    """How many, or which; numpy's integers are integers too."""
+    try:
+        if isinstance(seeds, Iterable):
+            return None, tuple(operator.index(seed) for seed in seeds)
+        return operator.index(seeds), None
+    except TypeError:
+        raise ValueError(f"seeds wants a whole number or a list of them, not {seeds!r:.80}") from None

@@ -1,8 +1,11 @@
 """A cell of the benchmark: a task, a safeguard, a learner, and all else that decides the result."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from safebench.record.result import EVALUATION_STARTS
+from safebench.registry import name_of
 
 
 @dataclass(frozen=True)
@@ -30,5 +33,11 @@ class Cell:
 
     @property
     def title(self) -> str:
-        """task/safeguard--learner."""
-        return f"{self.task}/{self.safeguard}--{self.learner}"
+        """task/safeguard--learner; of one given by a file the stem."""
+        task, safeguard, learner = map(name_of, (self.task, self.safeguard, self.learner))
+        return f"{task}/{safeguard}--{learner}"
+
+
+def spelt_out(config: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """A recorded config as changes of a cell, every setting spelt out: later defaults change nothing."""
+    return tuple((name, value if isinstance(value, str) else repr(value)) for name, value in config.items())

@@ -18,6 +18,8 @@ from safebench.learning.learner import Policy
 from safebench.record import files
 from safebench.record.result import Result
 from safebench.record.strict_json import about, build, plain
+from safebench.runs.arrays import cause
+from safebench.runs.arrays import checkpointer as _checkpointer
 from safebench.runs.cell import Cell
 
 SCHEMA_VERSION = 1
@@ -128,8 +130,8 @@ def save(folder: Path, description: Description, policies: Policy) -> None:
             (fresh / CELL).write_text(text + "\n", encoding="utf-8")
             with _checkpointer() as checkpointer:
                 checkpointer.save(fresh / POLICY, jax.tree.map(np.asarray, policies))
-    except OSError as error:
-        raise OSError(f"{folder}: cannot be written: {error.strerror or error}") from None
+    except Exception as error:  # orbax passes on the errors of several storage libraries
+        raise OSError(f"{folder}: cannot be written: {cause(error)}") from None
 
 
 def load(folder: str | Path) -> Description:
@@ -161,17 +163,11 @@ def restore(folder: str | Path, like: Policy) -> Policy:
         with _checkpointer() as checkpointer:
             policies = checkpointer.restore(path, blank)
     except Exception as error:  # orbax passes on the errors of several storage libraries
-        raise ValueError(f"{path}: cannot be restored: {str(error).splitlines()[0]}") from None
+        raise ValueError(f"{path}: cannot be restored: {cause(error)}") from None
     for found, wanted in zip(jax.tree.leaves(policies), jax.tree.leaves(blank), strict=True):
         if found.shape != wanted.shape:
             raise ValueError(f"{path}: holds an array of shape {found.shape} where {wanted.shape} is wanted")
     return policies
-
-
-def _checkpointer():
-    import orbax.checkpoint  # seconds to import, and needed for nothing else
-
-    return orbax.checkpoint.StandardCheckpointer()
 
 
 def _spelt_out(config: dict[str, Any]) -> tuple[tuple[str, str], ...]:

@@ -21,7 +21,7 @@ from typing import Any
 from safebench import atomic
 from safebench.runs import events
 from safebench.runs.cell import Cell
-from safebench.runs.events import Event, Handle, Place
+from safebench.runs.events import Event, Folders, Handle, Place
 from safebench.runs.workers import RETRIES, limits, train
 
 POLL = 0.2
@@ -34,6 +34,27 @@ class Returned:
 
     event: Event
     checkpoint: bytes
+
+
+@dataclass(frozen=True)
+class Shared:
+    """A folder on the driver's machine, which others may see too. inode: of the folder it lies in."""
+
+    path: Path | None
+    inode: int
+
+    @classmethod
+    def of(cls, path: Path | None) -> "Shared":
+        """As the driver sees it."""
+        return cls(path, 0 if path is None else path.parent.stat().st_ino)
+
+    def here(self) -> Path | None:
+        """The path, if it is the same folder here; None if it cannot be reached."""
+        try:
+            same = self.path is not None and self.path.parent.stat().st_ino == self.inode
+        except OSError:
+            return None
+        return self.path if same else None
 
 
 class Mailbox:
@@ -70,7 +91,7 @@ def _ray() -> Any:
         raise ValueError("--on ray needs a package: pip install 'safebench[ray]'") from None
 
 
-def _place(cells: Mapping[Cell, Path | None], handle: Handle, address: str | None, most: int | None) -> None:
+def _place(cells: Mapping[Cell, Folders], handle: Handle, address: str | None, most: int | None) -> None:
     ray = _ray()
     with _connected(address):
         most = min(most or len(cells), len(cells))
@@ -86,14 +107,15 @@ def _place(cells: Mapping[Cell, Path | None], handle: Handle, address: str | Non
             while waiting or running:
                 while waiting and len(running) < most:
                     cell = waiting.pop(0)
-                    wanted = cells[cell] is not None
-                    running[task.remote(cell, wanted, os.getcwd(), sys.argv, threads, mailbox)] = cell
+                    wanted = cells[cell].checkpoint is not None
+                    kept = Shared.of(cells[cell].state)
+                    running[task.remote(cell, wanted, kept, os.getcwd(), sys.argv, threads, mailbox)] = cell
                 ended, _ = ray.wait(list(running), timeout=POLL)
                 for event in ray.get(mailbox.take.remote()):
                     handle(event)
                 for reference in ended:
                     cell = running.pop(reference)
-                    handle(_result(reference, cell, cells[cell]))
+                    handle(_result(reference, cell, cells[cell].checkpoint))
         finally:
             for reference in running:
                 ray.cancel(reference, force=True)
@@ -146,7 +168,13 @@ def share(nodes: list[dict], most: int) -> tuple[int, int]:
 
 
 def _task(
-    cell: Cell, wanted: bool, directory: str, arguments: list[str], threads: int, mailbox: Any
+    cell: Cell,
+    wanted: bool,
+    kept: Shared,
+    directory: str,
+    arguments: list[str],
+    threads: int,
+    mailbox: Any,
 ) -> Returned:
     """What runs in the cluster. wanted: whether a checkpoint is."""
     ray = _ray()
@@ -163,7 +191,7 @@ def _task(
     os.environ.update(limits(threads))
     with tempfile.TemporaryDirectory(prefix="safebench-") as scratch:
         folder = Path(scratch) / "checkpoint"
-        event = train(cell, folder if wanted else None, send)
+        event = train(cell, Folders(folder if wanted else None, kept.here()), send)
         returned = Returned(event, _packed(folder) if folder.exists() else b"")
     ray.get(sent)
     return returned
@@ -179,7 +207,10 @@ def _result(reference: Any, cell: Cell, folder: Path | None) -> Event:
     except ray.exceptions.RayError as error:
         return events.failed(cell, error)
     if returned.checkpoint and folder is not None:
-        _unpack(returned.checkpoint, folder)
+        try:
+            _unpack(returned.checkpoint, folder)
+        except OSError as error:
+            return events.failed(cell, OSError(f"{folder}: cannot be written: {error.strerror or error}"))
     return returned.event
 
 

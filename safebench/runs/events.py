@@ -49,8 +49,10 @@ State = Literal["waiting", "compiling", "training", "retrying", "done", "skipped
 class Event:
     """A cell has reached a state.
 
-    snapshot: with `training`. result: with `done`, and nowhere else.
+    snapshot: with `training`. result: with `done`, and with `failed` where the training ended, but is good
+        for nothing.
     problem: with `failed` and `retrying`, what is wrong in one line; details: all that is known of it.
+    remark: what else there is to say, in one line; with any state.
     """
 
     cell: Cell
@@ -59,14 +61,35 @@ class Event:
     result: Result | None = None
     problem: str = ""
     details: str = ""
+    remark: str = ""
+
+
+class Folders(NamedTuple):
+    """Folders of a cell, beside its result file.
+
+    checkpoint: for the final policies (None: not wanted). state: where it is kept how far a long training has
+    come (None: nowhere).
+    """
+
+    checkpoint: Path | None = None
+    state: Path | None = None
 
 
 Handle = Callable[[Event], None]
 """What is done with every event; always called in the process and thread that started the run."""
 
-Place = Callable[[Mapping[Cell, Path | None], Handle], None]
-"""Where cells run: takes the cells to run, each with the folder of its checkpoint (None: none is wanted), and
-hands every event over. A cell that fails ends in a `failed` event and leaves the others alone."""
+Place = Callable[[Mapping[Cell, Folders], Handle], None]
+"""Where cells run: takes the cells to run, each with its folders, and hands every event over. A cell that
+fails ends in a `failed` event and leaves the others alone."""
+
+
+def nothing_learnt(found: Result) -> str:
+    """What is wrong with a result of which some seed made no update at all; empty if all made some."""
+    seeds = ", ".join(map(str, found.failed_seeds))
+    if not seeds:
+        return ""
+    which = f"seed {seeds}" if len(found.failed_seeds) == 1 else f"seeds {seeds}"
+    return f"every update of {which} was skipped: a loss or gradient was not finite"
 
 
 def failed(cell: Cell, error: BaseException) -> Event:

@@ -1,20 +1,21 @@
 """The live table of a run: one row per cell with its progress, rate, return and time left."""
 
 import contextlib
-import dataclasses
 import math
 import time
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
-from rich.console import Console, Group
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
 from safebench.runs.cell import Cell
-from safebench.runs.events import Event, Handle, Snapshot, State
+from safebench.runs.events import Event, Handle, State
+from safebench.runs.rows import RUNNING, Row, advance, all_left, duration, left, rate, skipped_updates
 
 STYLES: dict[State, str] = {
     "waiting": "dim",
@@ -25,101 +26,91 @@ STYLES: dict[State, str] = {
     "skipped": "dim green",
     "failed": "bold red",
 }
-RUNNING = ("compiling", "training", "retrying")
+COLUMNS: dict[str, Literal["left", "right"]] = {
+    "cell": "left",
+    "state": "left",
+    "progress": "left",
+    "steps/s": "right",
+    "return": "right",
+    "skipped": "right",
+    "left": "right",
+}
+UNBOUNDED = 100_000
 EVERY = 30.0
 """Seconds between two lines about one cell where there is no terminal."""
 
 
 @dataclass(frozen=True)
-class Row:
-    """One cell. Times are in seconds on the clock of `time.monotonic`.
+class Picture:
+    """The table in `height` lines and one line about all cells, as wide as where it is printed.
 
-    started: when it began to compile. updated: its last event. retries: workers it has lost.
+    Where its columns do not fit, what they say follows the cell's name line by line.
     """
 
-    cell: Cell
-    state: State = "waiting"
-    snapshot: Snapshot | None = None
-    started: float = 0.0
-    updated: float = 0.0
-    retries: int = 0
+    rows: Collection[Row]
+    now: float
+    height: int
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """As rich asks for it."""
+        shown, hidden = select(self.rows, max(3, self.height - 4))
+        fields = [_fields(row, self.now) for row in shown]
+        wide = _table(fields)
+        about_all = Text(summary(self.rows, self.now))
+        if console.measure(wide, options=options.update(max_width=UNBOUNDED)).maximum <= options.max_width:
+            yield wide
+        else:
+            room = self.height - _lines_of(about_all, options.max_width) - 2
+            most = len(shown)
+            while most > 2 and sum(_lines_of(_record(each), options.max_width) for each in fields) > room:
+                most -= 1
+                shown, hidden = select(self.rows, most)
+                fields = [_fields(row, self.now) for row in shown]
+            yield from map(_record, fields)
+        if hidden:
+            yield Text(hidden, style="dim")
+        yield about_all
 
 
-def advance(row: Row, event: Event, now: float) -> Row:
-    """The row after an event."""
-    row = dataclasses.replace(row, state=event.state, updated=now)
-    if event.state == "compiling":
-        return dataclasses.replace(row, snapshot=None, started=now)
-    if event.state == "retrying":
-        return dataclasses.replace(row, snapshot=None, retries=row.retries + 1)
-    return row if event.snapshot is None else dataclasses.replace(row, snapshot=event.snapshot)
-
-
-def rate(row: Row) -> float | None:
-    """Environment steps per second of training and evaluating, all seeds together."""
-    if row.snapshot is None or row.snapshot.evaluated is None:
-        return None
-    return row.snapshot.interactions * len(row.cell.seeds) / max(row.snapshot.seconds, 1e-9)
-
-
-def left(row: Row, now: float) -> float | None:
-    """Seconds until a training cell is done, at its pace so far."""
-    if row.state != "training" or row.snapshot is None or not row.snapshot.interactions:
-        return None
-    done, of, seconds, _ = row.snapshot
-    return max(0.0, seconds * (of - done) / done - (now - row.updated))
-
-
-def all_left(rows: Iterable[Row], now: float) -> float | None:
-    """Seconds until every cell is done: the others at the mean pace so far, as many at once as now."""
-    rows = list(rows)
-    paces = [
-        (row.updated - row.started) / row.snapshot.interactions
-        for row in rows
-        if row.snapshot is not None and row.snapshot.interactions and row.state in ("training", "done")
-    ]
-    if not paces:
-        return None
-    pace = sum(paces) / len(paces)
-    lefts = [left(row, now) for row in rows if row.state == "training"]
-    known = [seconds for seconds in lefts if seconds is not None]
-    started = [row for row in rows if row.state in RUNNING]
-    unknown = [row for row in rows if row.state == "waiting" or (row in started and left(row, now) is None)]
-    work = sum(known) + pace * sum(row.cell.interactions for row in unknown)
-    return max(work / max(1, len(started)), *known, 0.0)
-
-
-def duration(seconds: float | None) -> str:
-    """A time in two units at most: 45 s, 3 min 5 s, 2 h 10 min, 3 d 4 h."""
-    if seconds is None:
-        return ""
-    if seconds < 59.5:
-        return f"{seconds:.0f} s"
-    if seconds < 3599.5:
-        return f"{round(seconds) // 60} min {round(seconds) % 60} s"
-    minutes = round(seconds / 60)
-    if minutes < 48 * 60:
-        return f"{minutes // 60} h {minutes % 60} min"
-    hours = round(seconds / 3600)
-    return f"{hours // 24} d {hours % 24} h"
-
-
-def render(rows: Collection[Row], now: float, height: int) -> Group:
+def render(rows: Collection[Row], now: float, height: int) -> Picture:
     """The table, cut to `height` lines, and one line about all cells."""
+    return Picture(list(rows), now, height)
+
+
+def _table(fields: Sequence[Mapping[str, Text | ProgressBar]]) -> Table:
+    """One row per cell; the column `skipped` is there where some updates were."""
     table = Table(box=None, padding=(0, 1, 0, 0))
-    for name, options in {
-        "cell": {"overflow": "ellipsis", "no_wrap": True, "ratio": 1, "min_width": 16},
-        "state": {"no_wrap": True},
-        "progress": {"width": 12},
-        "steps/s": {"justify": "right", "no_wrap": True},
-        "return": {"justify": "right", "no_wrap": True},
-        "left": {"justify": "right", "no_wrap": True},
-    }.items():
-        table.add_column(name, **options)  # type: ignore[arg-type]
-    shown, hidden = select(rows, max(3, height - 4))
-    for row in shown:
-        table.add_row(*_cells(row, now))
-    return Group(table, *([Text(hidden, style="dim")] if hidden else []), Text(summary(rows, now)))
+    for name, justify in COLUMNS.items():
+        if name != "skipped" or any(str(each[name]) for each in fields):
+            table.add_column(name, justify=justify, no_wrap=True, width=12 if name == "progress" else None)
+    shown = [str(column.header) for column in table.columns]
+    for each in fields:
+        table.add_row(*(each[name] for name in shown))
+    return table
+
+
+def _record(fields: Mapping[str, Text | ProgressBar]) -> Text:
+    """What the table says of one cell, below its name."""
+    said = Text("  ").append_text(_as_text(fields["state"]))
+    for name, part in fields.items():
+        text = _as_text(part)
+        if name not in ("cell", "state") and text.plain:
+            heading = "" if name in ("progress", "steps/s") or text.plain.startswith("took") else f"{name} "
+            unit = " steps/s" if name == "steps/s" else ""
+            said.append(f", {heading}{text.plain}{unit}")
+    record = Text.assemble(_as_text(fields["cell"]), "\n", said)
+    record.overflow = "fold"
+    return record
+
+
+def _as_text(part: Text | ProgressBar) -> Text:
+    if isinstance(part, Text):
+        return part
+    return Text(f"{100 * part.completed / (part.total or 1):.0f} %")
+
+
+def _lines_of(text: Text, width: int) -> int:
+    return sum(max(1, math.ceil(line.cell_len / max(width, 1))) for line in text.split("\n"))
 
 
 def select(rows: Collection[Row], most: int) -> tuple[list[Row], str]:
@@ -149,25 +140,26 @@ def _counts(rows: Collection[Row]) -> str:
     return ", ".join(f"{states.count(state)} {state}" for state in STYLES if state in states)
 
 
-def _cells(row: Row, now: float) -> list:
+def _fields(row: Row, now: float) -> dict[str, Text | ProgressBar]:
     snapshot, spent = row.snapshot, now - row.started
-    state = Text(row.state + (f" (try {row.retries + 1})" if row.retries else ""), style=STYLES[row.state])
-    bar: ProgressBar | str = ""
+    tried = f" (try {row.retries + 1})" if row.retries else ""
+    progress: Text | ProgressBar = Text("")
     if snapshot is not None:
-        bar = ProgressBar(total=max(snapshot.of, 1), completed=snapshot.interactions, width=12)
+        progress = ProgressBar(total=max(snapshot.of, 1), completed=snapshot.interactions, width=12)
     elif row.state == "compiling":
-        bar = duration(spent)
-    steps = rate(row)
+        progress = Text(duration(spent))
+    steps, lost = rate(row), skipped_updates(row)
     mean = snapshot.evaluated.return_mean if snapshot is not None and snapshot.evaluated else math.nan
     time_left = duration(row.updated - row.started) if row.state == "done" else duration(left(row, now))
-    return [
-        row.cell.title,
-        state,
-        bar,
-        "" if steps is None else f"{steps:,.0f}",
-        "" if math.isnan(mean) else f"{mean:.2f}",
-        f"took {time_left}" if row.state == "done" else time_left,
-    ]
+    return {
+        "cell": Text(row.cell.title),
+        "state": Text(row.state + tried, style=STYLES[row.state]),
+        "progress": progress,
+        "steps/s": Text("" if steps is None else f"{steps:,.0f}"),
+        "return": Text("" if math.isnan(mean) else f"{mean:.2f}"),
+        "skipped": Text(f"{lost:,}" if lost else "", style="bold yellow"),
+        "left": Text(f"took {time_left}" if row.state == "done" else time_left),
+    }
 
 
 def line(row: Row, event: Event) -> str:
@@ -186,6 +178,8 @@ def line(row: Row, event: Event) -> str:
         figures += [f"return {snapshot.evaluated.return_mean:.2f}", f"{rate(row):,.0f} steps/s"]
         if event.state == "training":
             figures.append(f"{duration(left(row, row.updated))} left")
+    if skipped_updates(row):
+        figures.append(f"{skipped_updates(row):,} updates skipped")
     return f"{title}: {event.state} {', '.join(figures)}"
 
 
@@ -197,7 +191,7 @@ def table(cells: Iterable[Cell], skipped: Collection[Cell], console: Console) ->
         yield _ignore
     elif console.is_terminal:
 
-        def picture() -> Group:
+        def picture() -> Picture:
             return render(rows.values(), time.monotonic(), console.height)
 
         with Live(console=console, get_renderable=picture, refresh_per_second=4, vertical_overflow="crop"):
@@ -216,7 +210,7 @@ def _lines(rows: dict[Cell, Row], console: Console) -> Handle:
             said.setdefault(event.cell, now)
             return
         said[event.cell] = now
-        console.print(line(row, event), soft_wrap=True, highlight=False, markup=False)
+        console.print(Text(line(row, event)), soft_wrap=True)
 
     return show
 

@@ -3,22 +3,16 @@
 from pathlib import Path
 
 from safebench.record import files
+from safebench.registry import name_of
 from safebench.runs import checkpoint
 from safebench.runs.cell import Cell
 
 
 def path_of(cell: Cell, folder: Path) -> Path:
     """The result file of a cell."""
-    return files.cell_path(folder, _stem(cell.task), _stem(cell.safeguard), _stem(cell.learner))
+    return files.cell_path(folder, *(name_of(name) for name in (cell.task, cell.safeguard, cell.learner)))
 
 
 def beside(cell: Cell, folder: Path) -> Path:
     """The checkpoint folder of a cell."""
     return checkpoint.beside(path_of(cell, folder))
-
-
-def _stem(name: str) -> str:
-    """A plug-in's short name: of `./my_task.py` and `package.my_task` it is `my-task`."""
-    if name.endswith(".py"):
-        return Path(name).stem.replace("_", "-").lower()
-    return name.rpartition(".")[2].replace("_", "-").lower()

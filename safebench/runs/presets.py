@@ -5,12 +5,14 @@ regularised; ray mask with passthrough gradient and with the orthogonal centre; 
 and regularised.
 """
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
 from safebench import registry
+from safebench.registry import Plugin
 from safebench.runs.settings import with_options
 
 REGULARISATION = 0.1
@@ -55,14 +57,37 @@ def resolve(name: str) -> tuple[str, ModuleType, Any]:
     """The safeguard's registered name, its module and its config.
 
     Raises:
-        LookupError: for an unknown name, with the nearest known ones.
-        ValueError: for an option that the safeguard does not have.
+        LookupError, ValueError: as `resolved`.
     """
-    if name in PRESETS:
-        preset = PRESETS[name]
-    elif name.endswith(".py") or "." in name or name in registry.names("safeguard"):
-        preset = Preset(name)
-    else:
-        raise LookupError(registry.unknown("safeguard", name, names()))
-    module = registry.load("safeguard", preset.safeguard)
-    return preset.safeguard, module, with_options(module.Config(), preset.options, "safeguard")
+    plugin, config = resolved(name)
+    return plugin.name, plugin.module, config
+
+
+def resolved(name: str) -> tuple[Plugin, Any]:
+    """The safeguard that a preset, a registered name, a file or a dotted path means, and its config.
+
+    Raises:
+        LookupError: for an unknown name, with the nearest known ones.
+        ValueError: for an option that the safeguard does not have, or a broken plug-in.
+    """
+    preset = PRESETS.get(name, Preset(name))
+    try:
+        plugin = registry.find("safeguard", preset.safeguard)
+    except LookupError as error:
+        if str(error.args[0]).startswith("unknown safeguard"):  # presets are names too
+            raise LookupError(registry.unknown("safeguard", name, names())) from None
+        raise
+    return plugin, with_options(defaults(plugin), preset.options, "safeguard")
+
+
+def defaults(plugin: Plugin) -> Any:
+    """The default settings of a safeguard or a learner.
+
+    Raises:
+        ValueError: if they cannot be made, or are no dataclass.
+    """
+    with registry.speaking(plugin.file, "Config"):
+        config = plugin.module.Config()
+    if not dataclasses.is_dataclass(config):
+        raise ValueError(f"{plugin.file}: Config must be a frozen dataclass")
+    return config

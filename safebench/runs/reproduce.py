@@ -1,14 +1,16 @@
 """What a standard result must look like according to the installed code, and reproducing one."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any
 
-from safebench.record import result
 from safebench.record.result import PROVEN_ZERO, Result, Run
 from safebench.record.strict_json import plain
 from safebench.record.submission import Standard
 from safebench.runs import suites
-from safebench.runs.cell import Cell
-from safebench.runs.prepare import prepare
+from safebench.runs.cell import Cell, spelt_out
+from safebench.runs.prepare import prepare, schedule
 from safebench.runs.train import run
 from safebench.sets import certificate as certificates
 
@@ -17,66 +19,99 @@ TOLERANCE = 1e-6
 gives the same bits; elsewhere its rounding differs, and training soon amplifies the last bits."""
 
 
-def cell_of(found: Result) -> Cell:
-    """The standard cell a result claims to be.
+Files = Mapping[str, str]
+"""Plug-in files by what they are given for: "task", "safeguard", "learner"."""
+
+
+def cell_of(found: Result, given: Files = MappingProxyType({})) -> Cell:
+    """The standard cell a result claims to be; with plug-in files the very cell that it records.
 
     Raises:
         LookupError: if its suite, or that cell in it, is unknown.
     """
-    if found.suite == suites.CUSTOM:
-        return suites.product([found.task.name], [found.safeguard.name], [found.learner.name])[0]
-    for cell in suites.cells(found.suite):
-        if cell.title == found.title:
-            return cell
-    raise LookupError(f"suite {found.suite!r} has no cell {found.title!r}")
+    if given:
+        return _recorded(found, given)
+    return suites.standard_cell(found)
 
 
-def standard_of(found: Result) -> Standard:
-    """The standard of the cell a result claims to be, for `submission.check`.
+def _recorded(found: Result, given: Files) -> Cell:
+    """The cell with every setting spelt out."""
+    names = {"task": found.task.name, "safeguard": found.safeguard.name, "learner": found.learner.name}
+    names |= given
+    horizon = found.evaluation.horizon
+    return Cell(
+        suite=found.suite,
+        seeds=found.seeds,
+        interactions=found.budget or found.interactions,
+        physics="mjx" if found.physics == "plain" else found.physics,
+        precision=found.precision,
+        learner_changes=spelt_out(found.learner.config),
+        safeguard_changes=spelt_out(found.safeguard.config),
+        evaluations=found.evaluation.points or Cell.evaluations,
+        evaluation_starts=found.evaluation.episodes,
+        evaluation_horizon=None if horizon == found.task.horizon else horizon,
+        **names,
+    )
+
+
+def standard_of(found: Result, given: Files = MappingProxyType({})) -> Standard:
+    """What the cell a result claims to be must look like, for `submission.check`.
 
     Raises:
-        LookupError: for an unknown task, safeguard, learner or suite.
+        LookupError: for an unknown task, safeguard, learner or suite, or a plug-in that was given by a file
+            and now is not. ValueError: for a broken plug-in, or settings that it does not have.
     """
-    cell = cell_of(found)
+    missing = [kind for kind in found.from_files if kind not in given]
+    if missing:
+        flags = {"task": "-t", "safeguard": "-g", "learner": "-l"}
+        named = ", ".join(f"{kind} (verify {flags[kind]} FILE)" for kind in missing)
+        raise LookupError(f"was made with a file of its own for: {named}; such a result is not standard")
+    cell = cell_of(found, given)
     prepared = prepare(cell)
-    task = prepared.task
+    updates, points = schedule(prepared)
     return Standard(
-        task=result.TaskRecord(task.name, task.version, task.horizon, task.control_period),
-        safeguard=result.SafeguardRecord(
-            cell.safeguard, prepared.safeguard_name, prepared.certified, plain(prepared.safeguard_config)
-        ),
-        learner=result.LearnerRecord(cell.learner, plain(prepared.learner_config)),
+        task=prepared.task_record,
+        safeguard=plain_record(prepared.safeguard_record),
+        learner=plain_record(prepared.learner_record),
         seeds=cell.seeds,
         budget=cell.interactions,
         episodes=cell.evaluation_starts,
         precision=cell.precision,
-        physics=task.dynamics.physics,
+        physics=prepared.task.dynamics.physics,
         points=cell.evaluations,
-        certificates=certificates.known_digests(task.certificate),
+        certificates=certificates.known_digests(prepared.task.certificate),
+        own_settings=bool(given),
+        evaluated=tuple(updates * prepared.learner.interactions * (index + 1) for index in range(points)),
     )
 
 
-def rerun(found: Result, seed: int) -> Iterator[str]:
-    """Train a standard result again; a line for everything in which one of its seeds differs.
+def plain_record(record: Any) -> Any:
+    """A record whose config holds JSON values only."""
+    return replace(record, config=plain(record.config))
+
+
+def rerun(found: Result, seed: int, given: Files = MappingProxyType({})) -> Iterator[str]:
+    """Train a result again; a line for everything in which one of its seeds differs.
 
     All seeds are trained, as one program, since fewer would be rounded differently.
 
     Raises:
-        LookupError: if the result has no such seed. ValueError: if it is not standard, or was trained under a
-            certificate that the task's supersedes: the set is the same, the margin for rounding is not, and
-            training amplifies the last bits.
+        LookupError: if the result has no such seed. ValueError: if it is not standard and no files were
+            given, or was trained under a certificate that the task's supersedes: the set is the same, the
+            margin for rounding is not, and training amplifies the last bits.
     """
     if seed not in found.seeds:
         raise LookupError(f"{found.title} has no seed {seed}; it has {', '.join(map(str, found.seeds))}")
-    if not found.settings.standard:
+    if not found.settings.standard and not given:
         raise ValueError(f"{found.title}: only a result with standard settings can be run again")
-    installed = certificates.digest(prepare(cell_of(found)).task.certificate)
+    cell = cell_of(found, given)
+    installed = certificates.digest(prepare(cell).task.certificate)
     if found.certificate is not None and found.certificate.sha256 != installed:
         raise ValueError(
             f"{found.title} was trained under the certificate {found.certificate.sha256[:12]}, the installed "
             f"one is {installed[:12]}: with another margin for rounding a run does not give the same returns"
         )
-    old, new = (result.runs[result.seeds.index(seed)] for result in (found, run(cell_of(found))))
+    old, new = (result.runs[result.seeds.index(seed)] for result in (found, run(cell)))
     yield from differences(old, new)
 
 

@@ -1,20 +1,23 @@
 """Which cells were finished before, and what an interruption has left behind."""
 
+import dataclasses
 import json
 import os
 import shutil
 import time
-from dataclasses import replace
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
 from safebench.record import files
-from safebench.record.result import Evaluation, Result
+from safebench.record.result import Result
 from safebench.record.strict_json import plain
 from safebench.runs import suites
 from safebench.runs.paths import path_of
-from safebench.runs.prepare import Prepared, evaluation_of
+from safebench.runs.prepare import Prepared, evaluation_of, schedule
+from safebench.sets.certificate import known_digests
 
 DAMAGED = ".damaged"
 """Added to the name of a file that an interruption cut short."""
@@ -29,34 +32,66 @@ def finished(prepared: Prepared, folder: Path) -> Result | None:
     Raises:
         ValueError: if the file is no result, or holds the cell with other settings.
     """
-    cell = prepared.cell
-    path = path_of(cell, folder)
+    path = path_of(prepared.cell, folder)
     if not path.exists() or cut_short(path):
         return None
     try:
         found = files.load(path)
     except ValueError as error:
         raise ValueError(f"{error} (move the file away, or redo the cell with --force)") from None
-    same = (
-        found.seeds == cell.seeds
-        and found.physics in (cell.physics, "plain")
-        and found.precision == cell.precision
-        and found.settings == suites.settings_of(cell)
-        and found.evaluation in _evaluations(prepared)
-        and found.learner.config == plain(prepared.learner_config)
-        and found.safeguard.config == plain(prepared.safeguard_config)
-    )
-    if not same:
+    others = list(differences(found, prepared))
+    if others:
         raise ValueError(
-            f"{path}: holds this cell with other settings; choose another --out, or redo it with --force"
+            f"{path}: holds this cell with other settings ({'; '.join(others[:3])}); "
+            "choose another --out, or redo it with --force"
         )
     return found
 
 
-def _evaluations(prepared: Prepared) -> tuple[Evaluation, Evaluation]:
-    """How the cell is evaluated, as a file of today's version has it and as one of the first version."""
-    asked = evaluation_of(prepared)
-    return asked, replace(asked, points=None)
+def differences(found: Result, prepared: Prepared) -> Iterator[str]:
+    """What decides a result and is another in a file than in the cell asked for, one line each.
+
+    What a file of the first version does not say is not compared.
+    """
+    cell, task = prepared.cell, prepared.task
+    updates, points = schedule(prepared)
+    pairs: dict[str, tuple[Any, Any]] = {
+        "interactions": (
+            (found.interactions, updates * points * prepared.learner.interactions)
+            if found.budget is None
+            else (found.budget, cell.interactions)
+        ),
+        "seeds": (found.seeds, cell.seeds),
+        "physics": (found.physics, task.dynamics.physics),
+        "precision": (found.precision, cell.precision),
+        **_fields("evaluation", found.evaluation, evaluation_of(prepared)),
+        **_fields("task", found.task, prepared.task_record),
+        **_fields("safeguard", found.safeguard, prepared.safeguard_record),
+        **_fields("learner", found.learner, prepared.learner_record),
+        "settings": (found.settings, suites.settings_of(cell)),
+    }
+    for name, (there, asked) in pairs.items():
+        if there != asked and (name != "evaluation.points" or there is not None):
+            yield f"{name}: {_short(there)} there, {_short(asked)} asked for"
+    if found.certificate is None or found.certificate.sha256 not in known_digests(task.certificate):
+        yield "certificate: another one there"
+
+
+def _fields(owner: str, found: Any, asked: Any) -> dict[str, tuple[Any, Any]]:
+    """The fields of two records, those of a config one by one."""
+    pairs: dict[str, tuple[Any, Any]] = {}
+    for field in dataclasses.fields(found):
+        there, wanted = plain(getattr(found, field.name)), plain(getattr(asked, field.name))
+        if field.name == "config":
+            pairs |= {f"{owner}.{name}": (there.get(name), wanted.get(name)) for name in {**there, **wanted}}
+        else:
+            pairs[f"{owner}.{field.name}"] = (there, wanted)
+    return pairs
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."
 
 
 def cut_short(path: Path) -> bool:

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from safebench import registry
-from safebench.record.result import Settings
-from safebench.runs import presets
+from safebench.env.require import require_count
+from safebench.record.result import Result, Settings
+from safebench.runs import bounds, presets
 from safebench.runs.cell import Cell
 from safebench.runs.presets import PAPER
 from safebench.runs.settings import with_options
@@ -35,6 +36,11 @@ class Protocol:
     points: int
     starts: int
     horizon: int
+
+    def __post_init__(self):
+        require_count("points", self.points, most=bounds.POINTS)
+        require_count("starts", self.starts, most=bounds.STARTS)
+        require_count("horizon", self.horizon, least=0, most=bounds.HORIZON)
 
 
 def budget(task: str) -> int:
@@ -90,6 +96,20 @@ def cells(name: str) -> list[Cell]:
     return SUITES[name]()
 
 
+def standard_cell(found: Result) -> Cell:
+    """The cell that a result says it is, with standard settings.
+
+    Raises:
+        LookupError: if its suite, or that cell in it, is unknown.
+    """
+    if found.suite == CUSTOM:
+        return product([found.task.name], [found.safeguard.name], [found.learner.name])[0]
+    for cell in cells(found.suite):
+        if cell.title == found.title:
+            return cell
+    raise LookupError(f"suite {found.suite!r} has no cell {found.title!r}")
+
+
 def part(
     name: str, tasks: list[str] | None, safeguards: list[str] | None, learners: list[str] | None
 ) -> list[Cell]:
@@ -136,11 +156,13 @@ def changed(
     """A cell with the command line's changes.
 
     Raises:
-        ValueError: if `seeds` or `interactions` is below 1, or the evaluation has no such setting.
+        ValueError: if `seeds` or `interactions` is out of its bounds (see safebench.runs.bounds), or the
+            evaluation has no such setting or value.
     """
-    for flag, count in (("--seeds", seeds), ("--interactions", interactions)):
-        if count is not None and count < 1:
-            raise ValueError(f"{flag} must be at least 1, not {count}")
+    if seeds is not None:
+        require_count("seeds", seeds, most=bounds.SEEDS)
+    if interactions is not None:
+        require_count("interactions", interactions, most=bounds.INTERACTIONS)
     protocol = Protocol(cell.evaluations, cell.evaluation_starts, cell.evaluation_horizon or 0)
     protocol = with_options(protocol, assignments.get("evaluation", {}), "evaluation")
     return dataclasses.replace(
@@ -158,11 +180,21 @@ def changed(
 
 
 def settings_of(cell: Cell) -> Settings:
-    """Which settings of a cell differ from its suite's (or, outside a suite, from the standard ones)."""
+    """Which settings of a cell differ from its suite's (or, outside a suite, from the standard ones).
+
+    A plug-in given by a file is a change too: others do not have it.
+    """
     standard = _standard(cell.suite, cell.task, cell.safeguard, cell.learner)
     if cell.suite in SUITES:
         standard = next((other for other in SUITES[cell.suite]() if other.title == cell.title), standard)
     changed = [name for name in COMPARED if getattr(cell, name) != getattr(standard, name)]
     changed += [f"learner.{name}" for name, _ in cell.learner_changes]
     changed += [f"safeguard.{name}" for name, _ in cell.safeguard_changes]
+    changed += [f"{kind}.source" for kind in ("task", "safeguard", "learner") if given_by_file(cell, kind)]
     return Settings(standard=not changed, changed=tuple(changed))
+
+
+def given_by_file(cell: Cell, kind: registry.Kind) -> bool:
+    """Whether a cell's task, safeguard or learner is no registered one, but a file or a dotted path."""
+    name = getattr(cell, kind)
+    return name not in presets.PRESETS and not registry.is_registered(kind, name)

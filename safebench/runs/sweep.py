@@ -2,11 +2,13 @@
 
 import dataclasses
 import itertools
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
+from rich.text import Text
 
 from safebench.record.result import Result
 from safebench.runs import settings
@@ -14,6 +16,9 @@ from safebench.runs.cell import Cell
 
 Combination = Mapping[str, str]
 """Values by OWNER.FIELD."""
+
+MOST = 10_000
+"""Combinations of one sweep."""
 
 
 def parse(over: Sequence[str]) -> dict[str, tuple[str, ...]]:
@@ -39,6 +44,9 @@ def parse(over: Sequence[str]) -> dict[str, tuple[str, ...]]:
         grid[target] = values
     if not grid:
         raise ValueError("say what to sweep: --over learner.FIELD=VALUE,VALUE,...")
+    count = math.prod(map(len, grid.values()))
+    if count > MOST:
+        raise ValueError(f"--over asks for {count} combinations, at most {MOST} can be run")
     return grid
 
 
@@ -101,7 +109,8 @@ def run(
     for index, (combination, (name, chosen)) in enumerate(
         zip(combinations(grid), by_folder.items(), strict=True)
     ):
-        console.print(f"[bold]{index + 1} of {len(by_folder)}:[/bold] {name}", highlight=False)
+        number = (f"{index + 1} of {len(by_folder)}:", "bold")
+        console.print(Text.assemble(number, f" {name}"), soft_wrap=True)
         done += [(combination, result) for result in execute(chosen, folder / name)]
     return done
 

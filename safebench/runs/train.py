@@ -1,39 +1,42 @@
 """Train one cell: all its seeds in one compiled program, safety counted at every step."""
 
-import dataclasses
+import functools
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from safebench import registry
 from safebench.env import safety
-from safebench.env.evaluate import Evaluation, evaluate
-from safebench.env.safety import Safety
+from safebench.env.evaluate import evaluate
 from safebench.env.task import Task
 from safebench.learning.learner import Progress, TrainingState
-from safebench.record import result
 from safebench.record.result import Result
 from safebench.runs import checkpoint as checkpoints
-from safebench.runs import devices, provenance, suites
+from safebench.runs import devices, kept
 from safebench.runs.cell import Cell
-from safebench.runs.events import Evaluated, Snapshot
-from safebench.runs.prepare import Prepared, evaluation_of, prepare
-from safebench.sets import certificate as certificates
+from safebench.runs.curves import Point, evaluated, result_of
+from safebench.runs.events import Snapshot
+from safebench.runs.prepare import Prepared, prepare, schedule
 from safebench.sets import proof
 
 Report = Callable[[Snapshot], None]
 """Called once when the program is compiled, then after every evaluation."""
 
+STREAM = "threefry2x32"
+"""The generator of all random numbers: what a seed means."""
 
-class Point(NamedTuple):
-    """What one stretch of training and its evaluation gave, leading axis: seeds."""
 
-    progress: Progress
-    evaluation: Evaluation
+class Reached(NamedTuple):
+    """How far a training has come. seconds: at every point, without what compiling and keeping took."""
+
+    points: list[Point]
+    seconds: list[float]
+    compile_seconds: float
 
 
 def stretch(prepared: Prepared, updates: int) -> Callable[[TrainingState], tuple[TrainingState, Point]]:
@@ -61,46 +64,116 @@ def stretch(prepared: Prepared, updates: int) -> Callable[[TrainingState], tuple
     return one
 
 
-def run(cell: Cell, report: Report | None = None, checkpoint: Path | None = None) -> Result:
+def run(
+    cell: Cell,
+    report: Report | None = None,
+    checkpoint: Path | None = None,
+    state: Path | None = None,
+    remark: Callable[[str], None] | None = None,
+) -> Result:
     """Train and evaluate all seeds of a cell; seeds share the devices of this machine.
 
     checkpoint: a folder for the final policies (see safebench.runs.checkpoint).
+    state: a folder that keeps how far a long training has come (see safebench.runs.kept). What is kept there
+        of this very training is where it begins, and what it gives is the same to the last bit. The folder
+        stays: the result has yet to be written. remark: called with what there is to say about it.
 
     Raises:
         LookupError, ValueError: for a bad cell, before anything is compiled, or a certificate that
-            does not prove its set.
+            does not prove its set. OSError: if the checkpoint cannot be written.
     """
+    # A seed names the same random numbers whatever the caller's jax makes of `jax.random.key`.
+    with jax.default_prng_impl(STREAM), jax.threefry_partitionable(True):
+        return _run(cell, report, checkpoint, state, remark or (lambda text: None))
+
+
+def _run(
+    cell: Cell,
+    report: Report | None,
+    checkpoint: Path | None,
+    folder: Path | None,
+    remark: Callable[[str], None],
+) -> Result:
     prepared = prepare(cell)
     verified = _proven(prepared.task)
     learner = prepared.learner
-    total_updates = cell.interactions // learner.interactions
-    updates = max(1, total_updates // cell.evaluations)
-    points_wanted = total_updates // updates
+    updates, wanted = schedule(prepared)
     started = time.perf_counter()
-    keys = jax.vmap(jax.random.key)(np.array(cell.seeds, np.uint32))
+    keys = jax.vmap(functools.partial(jax.random.key, impl=STREAM))(np.array(cell.seeds, np.uint32))
     state = jax.jit(devices.over_seeds(learner.initialise, len(cell.seeds)))(keys)
     program = jax.jit(devices.over_seeds(stretch(prepared, updates), len(cell.seeds)), donate_argnums=0)
-    compiled = program.lower(state).compile()
-    compile_seconds = time.perf_counter() - started
+    with registry.speaking(prepared.learner_file, "update"):
+        lowered = program.lower(state)
+    identity = {} if folder is None else kept.identity(prepared)
+    before = None if folder is None else _before(folder, identity, state, lowered.out_info[1], remark)
+    compiled = lowered.compile() if before is None or len(before[1].points) < wanted else None
+    at = Reached([], [], time.perf_counter() - started)
+    if before is not None:
+        state, at = before
+        remark(f"goes on after {len(at.points)} of {wanted} evaluations, where it was interrupted")
 
-    points: list[Point] = []
-    seconds: list[float] = []
-    of = points_wanted * updates * learner.interactions
+    def snapshot() -> Snapshot:
+        done, of = (count * updates * learner.interactions for count in (len(at.points), wanted))
+        return Snapshot(done, of, *((at.seconds[-1], evaluated(at.points)) if at.points else (0.0, None)))
+
     if report is not None:
-        report(Snapshot(0, of, 0.0, None))
-    started = time.perf_counter()
-    for index in range(points_wanted):
+        report(snapshot())
+    started = time.perf_counter() - (at.seconds[-1] if at.seconds else 0.0)
+    kept_at, complained = at.seconds[-1] if at.seconds else 0.0, False
+    for index in range(len(at.points), wanted):
+        assert compiled is not None
         state, point = compiled(state)
-        points.append(jax.tree.map(np.asarray, point))
-        seconds.append(time.perf_counter() - started)
+        at.points.append(jax.tree.map(np.asarray, point))
+        at.seconds.append(time.perf_counter() - started)
+        # The last one is kept in any long training: the result has yet to be written.
+        since = 0.0 if index + 1 == wanted else kept_at
+        if folder is not None and at.seconds[-1] - since >= kept.EVERY:
+            try:
+                kept.save(folder, index + 1, identity, _tree(state, at))
+            except OSError as error:
+                if not complained:
+                    remark(f"{error}: the training goes on, but would be lost if interrupted")
+                complained = True
+            kept_at = at.seconds[-1]
+            started = time.perf_counter() - kept_at  # keeping is no training
         if report is not None:
-            done = (index + 1) * updates * learner.interactions
-            report(Snapshot(done, of, seconds[-1], _evaluated(points)))
-    found = _result(prepared, verified, points, updates, seconds, compile_seconds)
+            report(snapshot())
+    found = result_of(prepared, verified, at.points, updates, at.seconds, at.compile_seconds)
     if checkpoint is not None:
         policies = jax.jit(jax.vmap(learner.policy))(state)
         checkpoints.save(checkpoint, checkpoints.describe(cell, found), policies)
     return found
+
+
+def _tree(state: TrainingState, at: Reached) -> Any:
+    """What is kept of a training."""
+    points = jax.tree.map(lambda *leaves: np.stack(leaves), *at.points)
+    return state, points, np.array(at.seconds), np.array(at.compile_seconds)
+
+
+def _before(
+    folder: Path, identity: dict[str, Any], state: TrainingState, point: Any, remark: Callable[[str], None]
+) -> tuple[TrainingState, Reached] | None:
+    """Where an interrupted training of the same kind stands, on the devices that `state` is on.
+
+    point: shapes and types of a `Point`.
+    """
+
+    def like(count: int) -> Any:
+        points = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((count, *leaf.shape), leaf.dtype), point)
+        return state, points, np.zeros(count), np.zeros(())
+
+    try:
+        found = kept.load(folder, identity, like)
+    except ValueError as error:
+        remark(f"{error}: the training begins anew")
+        return None
+    if found is None:
+        return None
+    restored, points, seconds, compile_seconds = found.tree
+    placed = jax.tree.map(lambda new, old: jax.device_put(new, old.sharding), restored, state)
+    each = [jax.tree.map(lambda leaf, at=at: leaf[at], points) for at in range(found.points)]
+    return placed, Reached(each, [float(second) for second in seconds], float(compile_seconds))
 
 
 def _proven(task: Task) -> bool:
@@ -108,93 +181,3 @@ def _proven(task: Task) -> bool:
     if not found.passed:
         raise ValueError(f"the certificate of {task.name!r} does not prove its set: {found.failures[0]}")
     return True
-
-
-def _evaluated(points: list[Point]) -> Evaluated:
-    """The last point, all seeds together, and what safety counted since training began."""
-    progress, evaluation = points[-1]
-    return Evaluated(
-        return_mean=float(evaluation.returns.mean()),
-        reference_return=float(evaluation.reference_return.mean()),
-        policy_loss=float(progress.policy_loss.mean()),
-        value_loss=float(progress.value_loss.mean()),
-        gradient_norm=float(progress.gradient_norm.mean()),
-        skipped=sum(int(point.progress.skipped.sum()) for point in points),
-        training=_counted([point.progress.safety for point in points]),
-        evaluation=_counted([evaluation.safety]),
-    )
-
-
-def _counted(parts: list[Safety]) -> result.Counters:
-    return result.total(safety.columns(jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)))
-
-
-def _result(
-    prepared: Prepared,
-    verified: bool,
-    points: list[Point],
-    updates: int,
-    seconds: list[float],
-    compile_seconds: float,
-) -> Result:
-    cell, task = prepared.cell, prepared.task
-    stacked: Point = jax.tree.map(lambda *leaves: np.stack(leaves), *points)  # leading axes: points, seeds
-    tried = tuple(updates * (index + 1) for index in range(len(points)))
-    interactions = tuple(prepared.learner.interactions * count for count in tried)
-    reference = task.reference_start is not None
-    runs = tuple(
-        result.make_run(seed, _curve(stacked, index, interactions, tried, seconds, reference))
-        for index, seed in enumerate(cell.seeds)
-    )
-    spent = interactions[-1]
-    return Result(
-        schema_version=result.SCHEMA_VERSION,
-        suite=cell.suite,
-        task=result.TaskRecord(task.name, task.version, task.horizon, task.control_period),
-        safeguard=result.SafeguardRecord(
-            cell.safeguard,
-            prepared.safeguard_name,
-            prepared.certified,
-            dataclasses.asdict(prepared.safeguard_config),
-        ),
-        learner=result.LearnerRecord(cell.learner, dataclasses.asdict(prepared.learner_config)),
-        settings=suites.settings_of(cell),
-        interactions=spent,
-        precision=cell.precision,
-        physics=task.dynamics.physics,
-        certificate=result.CertificateRecord(certificates.digest(task.certificate), verified),
-        evaluation=evaluation_of(prepared),
-        runs=runs,
-        non_finite_seeds=result.non_finite_seeds(runs),
-        timing=result.Timing(compile_seconds, seconds[-1], 1000 * seconds[-1] / (spent * len(cell.seeds))),
-        provenance=provenance.collect(),
-        budget=cell.interactions,
-    )
-
-
-def _curve(
-    stacked: Point,
-    seed: int,
-    interactions: tuple[int, ...],
-    updates: tuple[int, ...],
-    seconds: list[float],
-    reference: bool,
-) -> result.Curve:
-    training: Safety = jax.tree.map(lambda leaf: leaf[:, seed], stacked.progress.safety)
-    cumulative = jax.tree.map(np.cumsum, training)._replace(
-        worst_margin=np.maximum.accumulate(training.worst_margin)
-    )
-    evaluation: Safety = jax.tree.map(lambda leaf: leaf[:, seed], stacked.evaluation.safety)
-    references = result.column(stacked.evaluation.reference_return[:, seed])
-    return result.Curve(
-        interactions=interactions,
-        return_mean=result.column(stacked.evaluation.returns[:, seed].mean(axis=-1)),
-        reference_return=references if reference else None,
-        seconds=tuple(seconds),
-        loss=result.column(stacked.progress.policy_loss[:, seed]),
-        gradient_norm=result.column(stacked.progress.gradient_norm[:, seed]),
-        training=safety.columns(cumulative),
-        evaluation=safety.columns(evaluation),
-        updates=updates,
-        skipped=result.column(np.cumsum(stacked.progress.skipped[:, seed])),
-    )

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from safebench.runs import events
 from safebench.runs.cell import Cell
-from safebench.runs.events import Event, Handle, Place
+from safebench.runs.events import Event, Folders, Handle, Place
 
 RETRIES = 2
 """How often a cell is started again after its worker died."""
@@ -49,7 +49,7 @@ def workers(count: int) -> Place:
     return lambda cells, handle: _place(cells, handle, count)
 
 
-def _place(cells: Mapping[Cell, Path | None], handle: Handle, count: int) -> None:
+def _place(cells: Mapping[Cell, Folders], handle: Handle, count: int) -> None:
     threads = max(1, cores() // min(count, len(cells)))
     waiting = deque((cell, 0) for cell in cells)
     running: dict[Connection, Worker] = {}
@@ -77,14 +77,12 @@ def _place(cells: Mapping[Cell, Path | None], handle: Handle, count: int) -> Non
                 _end(worker)
 
 
-def _start(
-    cell: Cell, folder: Path | None, tries: int, threads: int, logs: Path
-) -> tuple[Connection, Worker]:
+def _start(cell: Cell, folders: Folders, tries: int, threads: int, logs: Path) -> tuple[Connection, Worker]:
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
     descriptor, log = tempfile.mkstemp(dir=logs)
     os.close(descriptor)
-    process = context.Process(target=_work, name=cell.title, args=(cell, folder, log, sender), daemon=True)
+    process = context.Process(target=_work, name=cell.title, args=(cell, folders, log, sender), daemon=True)
     with _environment(limits(threads)), _deaf_to_interrupts():
         process.start()
     sender.close()
@@ -110,16 +108,16 @@ def _buried(worker: Worker) -> Event:
     return Event(worker.cell, "failed", problem=problem, details=f"{problem}\n\n{output}")
 
 
-def _work(cell: Cell, folder: Path | None, log: str, connection: Connection) -> None:
+def _work(cell: Cell, folders: Folders, log: str, connection: Connection) -> None:
     """The life of a worker."""
     with open(log, "ab") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
     threading.Thread(target=_die_with_parent, daemon=True).start()
-    connection.send(train(cell, folder, connection.send))
+    connection.send(train(cell, folders, connection.send))
 
 
-def train(cell: Cell, folder: Path | None, send: Handle) -> Event:
+def train(cell: Cell, folders: Folders, send: Handle) -> Event:
     """Set this process up for a cell and train it."""
     try:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -129,7 +127,7 @@ def train(cell: Cell, folder: Path | None, send: Handle) -> Event:
         from safebench.runs.here import work
     except Exception as error:
         return events.failed(cell, error)
-    return work(cell, folder, send)
+    return work(cell, folders, send)
 
 
 def _die_with_parent() -> None:

@@ -4,8 +4,6 @@ import hashlib
 import io
 import json
 import os
-import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from safebench import atomic
+from safebench.sets.archive import Damaged, unpack
 from safebench.sets.polytope import Box, Polytope
 from safebench.sets.rounding import LARGEST, largest
 
@@ -23,10 +22,7 @@ _ARRAYS = (
     "origin normals offsets base_normals base_offsets gain feedforward translations translation_limits "
     "magnitude constraints_lower constraints_upper disturbance_lower disturbance_upper"
 ).split()
-_DAMAGE = (
-    ValueError, OSError, KeyError, TypeError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError,
-    RuntimeError, AttributeError,
-)  # fmt: skip
+_HEADER = "format digest task fingerprint contraction volume method supersedes".split()
 
 
 STATED_BY_THE_BOX: Any = None
@@ -96,37 +92,82 @@ def load(path: str | os.PathLike, fingerprint: str | None = None) -> Certificate
     fingerprint: of the dynamics it will be used with; None only to inspect a file.
 
     Raises:
-        FileNotFoundError: if there is no such file.
+        FileNotFoundError: if there is no such file. OSError: if it is a folder or cannot be read.
         ValueError: if the file is damaged, of an unknown format version, or proven for other dynamics, or if
             its numbers cannot be a certificate's (`defects`).
     """
     path = Path(path)
-    content = path.read_bytes()
+    content = _read(path)
     try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-            header = json.loads(str(archive["header"][()]))
-            arrays = {name: archive[name] for name in _ARRAYS if name in archive}
-        version = header["format"]
-    except _DAMAGE as error:
+        certificate = _opened(content)
+    except Damaged as error:
         raise ValueError(f"{path} is not a certificate or is damaged: {error}") from None
-    if version != FORMAT:
-        raise ValueError(f"{path} has certificate format {version!r}; this version reads format {FORMAT}")
+    except ValueError as error:
+        raise ValueError(f"{path} {error}") from None
+    if fingerprint is not None:
+        again = f"`safebench certify {certificate.task} --synthesise`"
+        check_fingerprint(certificate, fingerprint, str(path), again)
+    return certificate
+
+
+def check_fingerprint(certificate: Certificate, fingerprint: str, name: str, again: str) -> None:
+    """Raise ValueError if the certificate called `name` was proven for other dynamics.
+
+    again: the command that finds one for these.
+    """
+    if certificate.fingerprint != fingerprint:
+        raise ValueError(
+            f"{name} was proven for other dynamics (fingerprint {certificate.fingerprint[:12]}, the model "
+            f"has {fingerprint[:12]}): synthesise it again with {again}"
+        )
+
+
+def check_readable(path: str | os.PathLike) -> None:
+    """Raise OSError, in our words, if there is no such file or it cannot be read."""
+    _read(Path(path))
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise FileNotFoundError(f"there is no certificate file {path}") from None
+    except IsADirectoryError:
+        raise IsADirectoryError(f"{path} is a folder, not a certificate file") from None
+    except OSError as error:
+        raise OSError(f"the certificate file {path} cannot be read: {error.strerror}") from None
+
+
+def _opened(content: bytes) -> Certificate:
+    header, arrays = unpack(content, _ARRAYS)
+    lacking = [name for name in _HEADER if name not in header]
+    if header.get("format", FORMAT) != FORMAT:
+        version = header["format"]
+        raise ValueError(f"has certificate format {version!r}; this version reads format {FORMAT}")
+    if lacking:
+        raise Damaged(f"its header lacks {', '.join(lacking)}")
+    missing = [name for name in _ARRAYS if name not in arrays]
+    if missing:
+        raise Damaged(f"it lacks {', '.join(missing)}")
+    wrong = [name for name in _ARRAYS if arrays[name].dtype != np.float64]
+    if wrong:
+        raise Damaged(f"{', '.join(wrong)} must be float64")
     try:
         certificate = _decode(header, arrays)
-        if digest(certificate) != header["digest"]:
-            raise ValueError("its contents do not match its digest")
+        differs = digest(certificate) != header["digest"]
+    except (ValueError, TypeError, OverflowError, AttributeError):
+        raise Damaged("its header has entries of the wrong kind") from None
+    if differs:
+        raise Damaged("its contents do not match its digest")
+    try:
         check_shapes(certificate)
-        problems = defects(certificate)
-        if problems:
-            raise ValueError("; ".join(problems))
-    except _DAMAGE as error:
-        raise ValueError(f"{path} is not a certificate or is damaged: {error}") from None
-    if fingerprint is not None and certificate.fingerprint != fingerprint:
-        raise ValueError(
-            f"{path} was proven for other dynamics (fingerprint {certificate.fingerprint[:12]}, the model "
-            f"has {fingerprint[:12]}): synthesise it again with "
-            f"`safebench certify {certificate.task} --synthesise`"
-        )
+    except TypeError:
+        raise Damaged("one of its arrays is a single number") from None
+    except ValueError as error:
+        raise Damaged(str(error)) from None
+    problems = defects(certificate)
+    if problems:
+        raise Damaged("; ".join(problems))
     return certificate
 
 
@@ -176,12 +217,6 @@ def _arrays(certificate: Certificate) -> dict[str, Array]:
 
 
 def _decode(header: dict, arrays: dict[str, Array]) -> Certificate:
-    missing = [name for name in _ARRAYS if name not in arrays]
-    if missing:
-        raise ValueError(f"it lacks {', '.join(missing)}")
-    wrong = [name for name in _ARRAYS if arrays[name].dtype != np.float64]
-    if wrong:
-        raise ValueError(f"{', '.join(wrong)} must be float64")
     arrays = dict(arrays)
     boxes = {
         name: Box(arrays.pop(f"{name}_lower"), arrays.pop(f"{name}_upper"))

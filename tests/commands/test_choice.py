@@ -1,8 +1,14 @@
 """Which cells the options of a command name."""
 
+import importlib
+import io
+import sys
+
 import pytest
+from rich.console import Console
 
 from safebench.commands import choice
+from safebench.commands.choice import usable
 from safebench.runs import suites
 
 
@@ -42,3 +48,25 @@ def test_a_choice_of_nothing_is_refused():
         nothing.product()
     with pytest.raises(LookupError, match="Did you mean 'quick'"):
         choice.to_run(nothing, "quik")
+
+
+def test_a_suite_goes_on_without_a_broken_plugin(tmp_path, monkeypatch):
+    package = tmp_path / "stranger"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "rover.py").write_text("import no_such_package")
+    info = tmp_path / "stranger-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: stranger\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[safebench.tasks]\nrover = stranger.rover\n")
+    whole = suites.cells("full")
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
+    assert any(cell.task == "rover" for cell in suites.cells("full"))
+    console = Console(record=True, width=1000, file=io.StringIO())
+    assert usable(suites.cells("full"), console) == whole
+    (line,) = console.export_text().strip().splitlines()
+    assert line.startswith("left out task rover: ")
+    assert "no_such_package" in line
+    (package / "rover.py").write_text("from safebench.tasks.pendulum import *")  # the control
+    importlib.invalidate_caches()
+    assert len(usable(suites.cells("full"), console)) > len(whole)

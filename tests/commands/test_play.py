@@ -9,6 +9,7 @@ from PIL import Image
 from safebench.commands import animate, picture, player, scene
 from safebench.env import rollout
 from safebench.env.environment import Env
+from safebench.report.style import styled
 from safebench.runs import presets
 from safebench.sets.polytope import Polytope, contains
 
@@ -143,6 +144,32 @@ def test_the_animation_shows_every_frame_with_its_state(rollouts, task_of, tmp_p
     assert texts[1].endswith(f"interventions {rollouts['ray-mask'].counters.interventions}")
     labels = {axes.get_ylabel() for axes in figure.axes}
     assert {"theta\n[rad]", "thetadot\n[rad/s]", "torque\n(scaled)"} <= labels
+
+
+@pytest.mark.parametrize(
+    "name", ["ray-mask", "./folder/a-safeguard-of-my-own.with-a-long-name+regularised+and-more.py"]
+)
+def test_headings_stay_inside_their_column(name, rollouts, task_of):
+    """Above a narrow scene too: no text of two columns is cut at the edge or runs into the other's."""
+    columns = [scene.Column("none", rollouts["none"], None), scene.Column(name, rollouts["ray-mask"], None)]
+    narrow = picture.View(
+        np.array([[1.0, 0], [0, 0], [0, 1.0]]), np.array([-0.25, -1.2]), np.array([0.25, 1.2])
+    )
+    indices = list(range(0, STEPS + 1, 8))
+    with styled():
+        figure, parts = scene.compose(task_of("pendulum", "compiled"), columns, narrow, indices)
+        tops = [axes for axes in figure.axes if axes.texts]
+        for frame in range(len(indices)):
+            scene.show(parts, indices, frame)
+            for number, axes in enumerate(tops):
+                for text in (axes.texts[0], axes._left_title):
+                    box = text.get_window_extent()
+                    assert number * figure.bbox.width / 2 <= box.x0
+                    assert box.x1 <= (number + 1) * figure.bbox.width / 2
+    assert [axes._left_title.get_text() for axes in tops] == ["none", name]
+    assert (
+        tops[0].texts[0].get_window_extent().x1 > tops[0].get_window_extent().x1
+    )  # the scene is that narrow
 
 
 def test_play_from_the_command_line(tmp_path, safebench):

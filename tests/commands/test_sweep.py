@@ -10,10 +10,10 @@ from rich.console import Console
 
 from safebench.commands import sweep
 from safebench.record import files, result
-from safebench.record.strict_json import plain
 from safebench.report import summary
 from safebench.runs import here, suites
-from safebench.runs.prepare import prepare
+from safebench.runs.prepare import evaluation_of, prepare
+from safebench.sets import certificate as certificates
 
 
 def test_the_best_return_comes_first_and_what_diverged_last():
@@ -42,16 +42,20 @@ def test_the_table_has_the_fields_the_returns_and_the_violations(tmp_path):
     assert "learner.window" in console.export_text()
 
 
-def pretend(cell, report, checkpoint):
+def pretend(cell, *_):
     """What a cell might have given, with its true settings."""
     prepared = prepare(cell)
     return dataclasses.replace(
         synthetic_results.make(seeds=len(cell.seeds), final=-float(prepared.learner_config.window)),
         suite=cell.suite,
         physics=cell.physics,
+        budget=cell.interactions,
         settings=suites.settings_of(cell),
-        learner=result.LearnerRecord(cell.learner, plain(prepared.learner_config)),
-        safeguard=result.SafeguardRecord(cell.safeguard, "ray-mask", True, plain(prepared.safeguard_config)),
+        evaluation=evaluation_of(prepared),
+        certificate=result.CertificateRecord(certificates.digest(prepared.task.certificate), True),
+        task=prepared.task_record,
+        safeguard=prepared.safeguard_record,
+        learner=prepared.learner_record,
     )
 
 
@@ -91,7 +95,7 @@ def test_a_sweep_from_the_command_line_runs_once_and_is_marked(real, tmp_path, s
     ("arguments", "message"),
     [
         (("--over", "learner.windo=4"), "Did you mean 'window'"),
-        (("--over", "learner.window=4,x"), "wants a int"),
+        (("--over", "learner.window=4,x"), "wants a whole number, not"),
         (("--over", "window=4"), "--over wants"),
         ((), "--over"),
     ],

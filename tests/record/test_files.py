@@ -201,6 +201,51 @@ def test_a_damaged_file_is_one_clear_line(tmp_path, message):
     assert len(str(caught.value)) < len(str(path)) + 250
 
 
+OTHER_KINDS = {
+    "byte order mark .BOM.: save it as UTF-8 without one": b"\xef\xbb\xbf{}",
+    "UTF-16": "{}".encode("utf-16"),
+    "is UTF-16 or UTF-32": "{}".encode("utf-32"),
+    "it is empty; is it truncated": b" \n",
+    "NUL bytes, the first at byte 2": b"{}\0\0",
+    "something after its end .at character 2": b"{}{}",
+    "something after its end .at character 3": b"{}\n# and a comment",
+    "not valid JSON but HTML": b"\n<!DOCTYPE html><p>404</p>",
+    "gzip": b"\x1f\x8b\x08\x00",
+    "zip archive": b"PK\x03\x04",
+}
+
+
+@pytest.mark.parametrize("message", OTHER_KINDS)
+def test_what_a_file_is_instead_is_said(tmp_path, message):
+    path = tmp_path / "none--shac.json"
+    path.write_bytes(OTHER_KINDS[message])
+    with pytest.raises(ValueError, match=message) as caught:
+        files.load(path)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert ("truncated" in str(caught.value)) == ("truncated" in message)
+    assert files.load_folder(tmp_path)[1] == [str(caught.value)]
+
+
+def test_truncated_is_said_of_every_text_that_ends_too_early_and_of_no_other():
+    text = json.dumps({"a": [1.5, -2e-7, True, None, "x\u00e9 y"], "b": {"c": False}})
+    for end in range(len(text)):
+        with pytest.raises(ValueError, match="is it truncated") as caught:
+            files.parse(text[:end])
+        assert "\n" not in str(caught.value)
+    for wrong in (
+        "{a: 1}",
+        '{"a": 1,, "b": 2}',
+        '{"a" 1}',
+        '["a\nb"]',
+        "[1, 2}",
+        '{"a": tru, "b": 1}',
+        "{'a': 1}",
+    ):
+        with pytest.raises(ValueError, match="not valid JSON") as caught:
+            files.parse(wrong)
+        assert "truncated" not in str(caught.value), wrong
+
+
 def test_a_huge_file_is_refused_unread(tmp_path):
     path = tmp_path / "cell.json"
     with path.open("wb") as file:
@@ -211,6 +256,8 @@ def test_a_huge_file_is_refused_unread(tmp_path):
 
 def test_folders_pipes_and_missing_files_are_refused(tmp_path):
     os.mkfifo(tmp_path / "pipe.json")
+    with pytest.raises(ValueError, match="is a folder"):
+        files.load(tmp_path)
     for path in (tmp_path, tmp_path / "pipe.json"):
         with pytest.raises(ValueError, match="not a regular file"):
             files.load(path)
@@ -229,6 +276,40 @@ def test_load_folder_reads_the_good_and_names_the_bad(tmp_path):
     assert any("not valid JSON" in line for line in problems)
     with pytest.raises(ValueError, match="no such folder"):
         files.load_folder(tmp_path / "absent")
+
+
+def test_files_set_aside_and_folders_in_their_place_are_named(tmp_path):
+    files.write(make(seeds=1), tmp_path / "pendulum" / "ray-mask--shac.json")
+    (tmp_path / "pendulum" / "none--shac.json.damaged").write_text("{")
+    (tmp_path / "pendulum" / "none--ppo.json").mkdir()
+    (tmp_path / "leaderboard.json").write_text("{}")
+    results, problems = files.load_folder(tmp_path)
+    assert len(results) == 1
+    assert [line.split(": ")[0] for line in problems] == [
+        str(tmp_path / "pendulum" / name) for name in ("none--ppo.json", "none--shac.json.damaged")
+    ]
+    assert "set aside" in problems[1]
+
+
+def test_a_folder_that_cannot_be_opened_is_named(tmp_path, monkeypatch):
+    (tmp_path / "closed").mkdir()
+    scandir = os.scandir
+
+    def refuse(path):
+        if str(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    assert files.load_folder(tmp_path)[1] == [
+        f"{tmp_path / 'closed'}: folder cannot be read: Permission denied"
+    ]
+
+
+def test_a_file_in_place_of_a_folder_is_called_one(tmp_path):
+    (tmp_path / "x.json").write_text("{}")
+    with pytest.raises(ValueError, match="is a file, not a folder"):
+        files.load_folder(tmp_path / "x.json")
 
 
 def test_a_file_that_a_killed_run_left_unfinished_is_no_result(tmp_path):

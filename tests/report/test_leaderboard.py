@@ -97,6 +97,68 @@ def test_diverged_seeds_are_shown_and_rank_last():
     assert "diverged" in leaderboard.markdown(board)
 
 
+def failing(cell, *seeds):
+    """The cell with every update of some seeds skipped."""
+    runs = tuple(
+        result.make_run(
+            run.seed,
+            dataclasses.replace(
+                run.curve, skipped=run.curve.updates if run.seed in seeds else run.curve.skipped
+            ),
+        )
+        for run in cell.runs
+    )
+    return dataclasses.replace(cell, runs=runs)
+
+
+def test_a_seed_whose_every_update_was_skipped_keeps_its_cell_off():
+    cell = make(safeguard="ray-mask", seeds=3)
+    board = leaderboard.make([failing(cell, 0, 2), make(safeguard="boundary-projection", seeds=3)])
+    assert [entry.safeguard for entry in board.entries] == ["boundary-projection"]
+    assert board.entries[0].skipped == 0
+    assert board.left_out == ("pendulum/ray-mask--shac (quick): every update of seeds 0, 2 was skipped",)
+    assert len(leaderboard.make([cell]).entries) == 1  # the control
+
+
+def test_certificates_are_held_against_the_known_ones():
+    cell, plugin = make(seeds=3), make(task="my-task", seeds=3)
+    known = {"pendulum": frozenset({cell.certificate.sha256})}
+    board = leaderboard.make([cell, plugin], known=known)
+    assert [entry.task for entry in board.entries] == ["pendulum"]
+    assert "task 'my-task' is not installed here" in board.left_out[0]
+    board = leaderboard.make([cell], known={"pendulum": frozenset()})
+    assert board.entries == ()
+    assert "is not known for pendulum" in board.left_out[0]
+    assert len(leaderboard.make([cell, plugin]).entries) == 2
+
+
+def test_one_reason_is_given_once_with_all_it_applies_to():
+    changed = result.Settings(False, ("physics",))
+    cells = [make(safeguard=name, seeds=2, settings=changed) for name in ("none", "ray-mask", "cbf-qp")]
+    board = leaderboard.make(cells)
+    assert board.left_out == (
+        "3 results: not standard (changed: physics): pendulum/none--shac (quick), "
+        "pendulum/ray-mask--shac (quick), pendulum/cbf-qp--shac (quick)",
+    )
+    assert leaderboard.markdown(board).count("not standard") == 1
+
+
+@pytest.mark.parametrize(
+    ("shown", "words"),
+    [
+        ([make(settings=result.Settings(False, ("physics",)), seeds=2)], "every result was kept off"),
+        ([make(safeguard="none", seeds=2)], "none of the entries is certified"),
+        ([make(seeds=2)], None),
+    ],
+)
+def test_a_leaderboard_that_ranks_nothing_says_so(shown, words):
+    board = leaderboard.make(shown)
+    text = leaderboard.markdown(board)
+    assert ("Nothing is ranked" in text) == (words is not None)
+    assert board.empty is None if words is None else words in board.empty
+    assert ("| rank |" in text) == bool(board.entries)
+
+
 def test_the_json_follows_its_schema(folder):
     data = json.loads((folder / "leaderboard.json").read_text())
     assert build(Leaderboard, data) == leaderboard.make(*files.load_folder(folder))
@@ -200,9 +262,9 @@ STEPS = """(page, view, seen) => {
 }"""
 
 
-def browse(folder, width: int) -> tuple[dict, str]:
+def browse(folder, width: int, steps: str = STEPS) -> tuple[dict, str]:
     """What a reader of the page sees after some clicks, and what the browser's console said."""
-    (folder / "harness.html").write_text(HARNESS.replace("WIDTH", str(width)).replace("STEPS", STEPS))
+    (folder / "harness.html").write_text(HARNESS.replace("WIDTH", str(width)).replace("STEPS", steps))
 
     class Handler(http.server.SimpleHTTPRequestHandler):
         def log_message(self, *_):
@@ -271,3 +333,20 @@ def test_the_browser_test_can_fail(folder):
     seen, console = browse(folder, 1200)
     assert "Content Security Policy" in console
     assert seen["title"] == "safebench leaderboard"
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
+def test_a_page_that_ranks_nothing_says_so_in_a_browser(tmp_path):
+    board = leaderboard.make([make(seeds=2, settings=result.Settings(False, ("[/x]<b>",)))])
+    (tmp_path / "leaderboard.html").write_text(page.page(plain(board)))
+    steps = """(page, view, seen) => {
+      seen.empty = page.getElementById("empty").textContent;
+      seen.shown = page.getElementById("empty").getBoundingClientRect().height > 0;
+      seen.table = page.querySelector("table").getBoundingClientRect().height;
+      seen.leftOut = page.getElementById("left-out").textContent;
+    }"""
+    seen, console = browse(tmp_path, 1200, steps)
+    assert "error" not in seen, seen
+    assert console == ""
+    assert (seen["empty"], seen["shown"], seen["table"]) == (board.empty, True, 0)
+    assert "[/x]<b>" in seen["leftOut"]

@@ -22,6 +22,11 @@ def test_another_file_of_reference_figures(tmp_path):
     data["cells"] = data["cells"][:1]
     (tmp_path / "mine.json").write_text(json.dumps(data))
     assert len(paper.load(tmp_path / "mine.json").cells) == 1
+    (tmp_path / "marked.json").write_text(json.dumps(data), encoding="utf-8-sig")
+    with pytest.raises(ValueError, match=r"marked\.json: no file of reference figures: .*BOM"):
+        paper.load(tmp_path / "marked.json")
+    with pytest.raises(ValueError, match=r"absent\.json: no file of reference figures: No such file"):
+        paper.load(tmp_path / "absent.json")
     (tmp_path / "bad.json").write_text("[]")
     with pytest.raises(ValueError, match=r"bad\.json: no file of reference figures"):
         paper.load(tmp_path / "bad.json")

@@ -1,11 +1,12 @@
 """A report: every table and figure that the results can fill, and a line for what they cannot."""
 
+import dataclasses
 import re
 
 import pytest
 from synthetic_results import SMALL, grid, make
 
-from safebench.record import files
+from safebench.record import files, result
 from safebench.report import report
 
 
@@ -32,9 +33,12 @@ def test_the_report_has_seven_tables_and_four_figures(written):
 
 
 def test_what_no_result_covers_is_said(written):
-    lines = "\n".join(written[1].left_out)
-    assert "table 'Learners with a safeguard': no result for" in lines
-    assert "energy/" in lines or "e.g. " in lines
+    made = written[1]
+    (remark,) = (
+        line for line in made.remarks if line.startswith("table 'Learners with a safeguard' is written")
+    )
+    assert re.search(r"of the paper's cells \d+ have no result here, e\.g\. \w+/[\w+-]+--\w+$", remark)
+    assert made.left_out == []
 
 
 def test_a_single_cell_beside_a_damaged_file_reports_what_it_can(tmp_path):
@@ -43,9 +47,10 @@ def test_a_single_cell_beside_a_damaged_file_reports_what_it_can(tmp_path):
     made = report.write(tmp_path, tmp_path / "elsewhere")
     lines = "\n".join(made.left_out)
     assert "none--shac.json: not valid JSON" in lines
-    assert "table 'Learners without a safeguard': no result covers it" in lines
-    assert "figure performance-profile: the results have nothing to compare" in lines
-    assert "figure run-time" in lines
+    assert "tables: no result covers it: table 'Learners without a safeguard', table" in lines
+    assert (
+        "2 figures: the results have nothing to compare: figure performance-profile, figure run-time" in lines
+    )
     assert (tmp_path / "elsewhere" / "learning-curves.png").exists()
     assert not (tmp_path / "elsewhere" / "unguarded.csv").exists()
 
@@ -55,3 +60,48 @@ def test_nothing_to_report_is_one_line(tmp_path):
         report.write(tmp_path)
     with pytest.raises(ValueError, match="no such folder"):
         report.write(tmp_path / "absent")
+
+
+def test_a_folder_of_nothing_readable_names_what_it_holds(tmp_path):
+    (tmp_path / "pendulum").mkdir()
+    (tmp_path / "notes.json").write_text("{}")
+    with pytest.raises(ValueError, match=r"no results to report: none of its files is named .*notes\.json"):
+        report.write(tmp_path)
+    (tmp_path / "pendulum" / "none--shac.json").write_text("{")
+    (tmp_path / "pendulum" / "none--ppo.json.damaged").write_text("{")
+    with pytest.raises(ValueError, match="no results to report: 2 files cannot be read: ") as caught:
+        report.write(tmp_path)
+    assert "none--shac.json: not valid JSON" in str(caught.value)
+    assert "none--ppo.json.damaged: a damaged result" in str(caught.value)
+    assert not (tmp_path / "report").exists()
+
+
+def test_results_that_learnt_nothing_are_named_below_the_tables(tmp_path):
+    cell = make(safeguard="ray-mask", **SMALL)
+    runs = tuple(
+        result.make_run(run.seed, dataclasses.replace(run.curve, skipped=run.curve.updates))
+        for run in cell.runs
+    )
+    failed = dataclasses.replace(cell, runs=runs)
+    files.write(failed, tmp_path / "pendulum" / "ray-mask--shac.json")
+    report.write(tmp_path)
+    text = (tmp_path / "report" / "tables.md").read_text()
+    assert text.count("Failed, every update of a seed skipped: pendulum/ray-mask--shac.") == len(
+        re.findall("^## ", text, re.MULTILINE)
+    )
+    assert "ray-mask (failed)" in text
+
+
+def test_foreign_settings_of_a_safeguard_break_no_file(tmp_path):
+    """The table of centres shows what the file says of a setting."""
+    for name, centre in (("ray-mask", "certificate"), ("ray-mask+mine", "=a|b\n<img> \ud800\x1b[2J")):
+        cell = make(safeguard=name, **SMALL)
+        config = {"gradient": "exact", "centre": centre}
+        cell = dataclasses.replace(cell, safeguard=dataclasses.replace(cell.safeguard, config=config))
+        files.write(cell, files.cell_path(tmp_path, "pendulum", name, "shac"))
+    report.write(tmp_path)
+    for kind in ("tables.md", "centres.tex", "centres.csv"):
+        text = (tmp_path / "report" / kind).read_text()
+        assert "\x1b" not in text
+        assert "|b\n" not in text
+    assert "'=a|b" in (tmp_path / "report" / "centres.csv").read_text()

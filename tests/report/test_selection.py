@@ -2,13 +2,14 @@
 
 from synthetic_results import grid, make
 
+from safebench.record.admission import grouped
 from safebench.report.selection import by_task_and_learner, largest_first, one_per_cell, ordered
 
 
 def test_a_cell_in_two_suites_is_shown_once():
-    kept, lines = one_per_cell([make(seeds=2, suite="quick"), make(seeds=3, suite="paper")])
+    kept, others = one_per_cell([make(seeds=2, suite="quick"), make(seeds=3, suite="paper")])
     assert [cell.suite for cell in kept] == ["paper"]
-    assert lines == ["pendulum/ray-mask--shac (quick): shown from suite paper"]
+    assert grouped(others) == ["pendulum/ray-mask--shac (quick): shown from suite paper"]
 
 
 def test_results_are_listed_by_task_and_learner_with_the_unguarded_first():

@@ -3,6 +3,7 @@
 import dataclasses
 import io
 
+import pytest
 from rich.console import Console
 from synthetic_results import SMALL, grid, make
 
@@ -46,3 +47,58 @@ def test_summary_markdown_has_a_row_for_each_result():
 def test_changed_and_diverged_results_are_marked():
     cell = make(settings=result.Settings(False, ("learner.gamma",)), non_finite_seeds=(1,), **SMALL)
     assert summary.texts(summary.row(cell))[0] == "ray-mask (changed) (1 diverged)"
+    text = summary.markdown([cell])
+    assert "- (changed): not the standard experiment" in text
+    assert "- (1 diverged): so many seeds" in text
+    assert text == summary.markdown([make(**SMALL), cell][1:])
+    assert len(summary.markdown([make(**SMALL)]).splitlines()) == 3  # the control: nothing to explain
+
+
+def skipping(cell, *seeds):
+    runs = tuple(
+        result.make_run(
+            run.seed,
+            dataclasses.replace(
+                run.curve, skipped=run.curve.updates if run.seed in seeds else run.curve.skipped
+            ),
+        )
+        for run in cell.runs
+    )
+    return dataclasses.replace(cell, runs=runs)
+
+
+def test_skipped_updates_have_a_column_and_a_failed_result_a_mark():
+    cell = make(**SMALL)
+    column = summary.HEADER.index("skipped")
+    updates = cell.runs[0].curve.updates[-1]
+    old = dataclasses.replace(
+        cell,
+        runs=tuple(
+            result.make_run(run.seed, dataclasses.replace(run.curve, updates=None, skipped=None))
+            for run in cell.runs
+        ),
+    )
+    for shown, text in ((cell, "0"), (skipping(cell, 1), f"{updates:,}"), (old, "-")):
+        assert summary.texts(summary.row(shown))[column] == text
+    console = Console(width=200, file=io.StringIO(), markup=False)
+    summary.show([skipping(cell, 1, 3)], console)
+    said = console.file.getvalue()
+    assert "ray-mask (failed)" in said
+    assert (
+        "(failed): every update was skipped, nothing was learnt: pendulum/ray-mask--shac, seeds 1, 3" in said
+    )
+    assert "(failed)" not in summary.markdown([cell])
+
+
+@pytest.mark.parametrize("width", [20, 40, 60, 80, 100, 140, 200])
+def test_nothing_is_cut_at_any_width(width):
+    cell = skipping(make(safeguard="ray-mask-hyperbolic+regularised", final=-123456.0, **SMALL), 1)
+    console = Console(width=width, file=io.StringIO(), markup=False)
+    summary.show([cell, make(safeguard="none", **SMALL)], console)
+    text = console.file.getvalue()
+    assert "..." not in text
+    assert "\u2026" not in text
+    solid = "".join(text.split())
+    for value in summary.texts(summary.row(cell))[2:]:
+        for part in value.split(" ["):
+            assert "".join(part.split()) in solid

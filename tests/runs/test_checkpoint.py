@@ -124,7 +124,7 @@ def test_a_finished_cell_without_the_checkpoint_asked_for_is_run_again(saved, tm
 
     assert "skipped" in execute(False)
     assert "without the checkpoint asked for" in execute(True)
-    assert asked == [{CELL: checkpoint.beside(path)}]
+    assert [place[CELL].checkpoint for place in asked] == [checkpoint.beside(path)]
     with pytest.raises(ValueError, match="no checkpoint beside it"):
         checkpoint.find(path)
     shutil.copytree(folder, checkpoint.beside(path))
@@ -210,3 +210,17 @@ def test_two_devices_give_the_results_of_one():
     assert (one, two) == (1, 2)
     np.testing.assert_allclose(shared[0], alone[0], rtol=1e-12)
     np.testing.assert_allclose(shared[1], alone[1], rtol=1e-12)
+
+
+def test_a_checkpoint_that_cannot_be_written_is_one_line(tmp_path, saved, monkeypatch):
+    library = (
+        'RESOURCE_EXHAUSTED: Error writing "0/0.0": "/x/d": No space left on device [os_error_code=\'28\']'
+    )
+
+    def full(*arguments):
+        raise ValueError(library)
+
+    monkeypatch.setattr(checkpoint, "_checkpointer", full)
+    with pytest.raises(OSError, match=r"x\.checkpoint: cannot be written: No space left on device$"):
+        checkpoint.save(tmp_path / "x.checkpoint", checkpoint.describe(CELL, saved[1]), {"a": np.zeros(3)})
+    assert not (tmp_path / "x.checkpoint").exists()

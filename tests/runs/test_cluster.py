@@ -9,13 +9,14 @@ from rich.console import Console
 from tiny_cells import tiny, untimed
 
 from safebench.runs import checkpoint, cluster, runner
+from safebench.runs.events import Event, Folders
 from safebench.runs.paths import path_of
 from safebench.runs.train import run
 
 MASKED, NONE = tiny("ray-mask"), tiny("none")
 
 DEADLY = """
-import os, signal
+import dataclasses, os, signal
 from pathlib import Path
 from safebench.tasks import pendulum
 
@@ -27,7 +28,9 @@ def make(physics):
     if os.getpid() != {driver} and died < {deaths}:
         deaths.write_text(str(died + 1))
         os.kill(os.getpid(), signal.SIGKILL)
-    return pendulum.make(physics)
+    task, name = pendulum.make(physics), "dies-{deaths}"
+    certificate = dataclasses.replace(task.certificate, task=name)
+    return dataclasses.replace(task, name=name, certificate=certificate)
 """
 
 
@@ -65,7 +68,7 @@ def test_without_ray_the_extra_is_named(monkeypatch):
 def test_an_address_without_a_cluster_is_one_line_at_once(tmp_path, address):
     place = cluster.on_ray(address)
     with pytest.raises(OSError, match=f"no Ray cluster at '{address}'") as caught:
-        place({MASKED: None}, print)
+        place({MASKED: Folders()}, print)
     assert "\n" not in str(caught.value)
 
 
@@ -103,7 +106,9 @@ def test_a_cluster_computes_the_same_and_replaces_killed_workers(tmp_path, two_w
     assert list(outcome.failed) == [always]
     assert "died 3 times" in outcome.failed[always]
     assert [found.title for found in outcome.results] == [
-        f"pendulum/{name}--shac" for name in ("ray-mask", "ray-mask", "none")
+        "dies-1/ray-mask--shac",
+        "pendulum/ray-mask--shac",
+        "pendulum/none--shac",
     ]
     for cell, found in zip((MASKED, NONE), outcome.results[1:], strict=True):
         assert untimed(found) == untimed(run(cell))
@@ -113,3 +118,25 @@ def test_a_cluster_computes_the_same_and_replaces_killed_workers(tmp_path, two_w
     assert states[-1] == "done"
     assert states.count("training") == 5  # compiled, and four evaluations
     assert (tmp_path / "dies_99.deaths").read_text() == "3"
+
+
+def test_a_state_is_kept_where_the_same_folder_can_be_reached_and_nowhere_else(tmp_path):
+    results, other = tmp_path / "results", tmp_path / "other"
+    results.mkdir()
+    other.mkdir()
+    shared = cluster.Shared.of(results / "x.state")
+    assert shared.here() == results / "x.state"
+    assert cluster.Shared.of(None).here() is None
+    results.rename(tmp_path / "moved")
+    assert shared.here() is None  # absent on this machine
+    other.rename(results)
+    assert shared.here() is None  # another machine's folder of the same name
+
+
+def test_a_checkpoint_that_cannot_be_written_is_a_failed_cell(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    returned = cluster.Returned(Event(MASKED, "done"), cluster._packed(tmp_path))
+    monkeypatch.setattr(cluster, "_ray", lambda: SimpleNamespace(get=lambda reference: returned))
+    event = cluster._result(None, MASKED, tmp_path / "file" / "x.checkpoint")
+    assert event.state == "failed"
+    assert "x.checkpoint: cannot be written" in event.problem

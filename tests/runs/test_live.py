@@ -103,6 +103,44 @@ def test_no_line_is_wider_than_the_terminal(width):
     assert max(len(line) for line in drawn(rows, width=width).splitlines()) <= width
 
 
+def with_skipped(count):
+    known = snapshot(50, seconds=40, mean=-12.345)
+    return known._replace(evaluated=known.evaluated._replace(skipped=count))
+
+
+@pytest.mark.parametrize("width", [20, 40, 60, 80, 200])
+def test_nothing_is_cut_at_any_width(width):
+    rows = [
+        after((0, Event(A, "compiling")), (50, Event(A, "training", with_skipped(1234)))),
+        Row(tiny("ray-mask-hyperbolic+regularised")),
+    ]
+    text = drawn(rows, now=50.0, width=width)
+    assert "…" not in text
+    assert "..." not in text
+    assert max(map(len, text.splitlines())) <= width
+    joined = "".join(text.split())
+    for part in ("ray-mask-hyperbolic+regularised--shac", "training", "-12.3", "1,234", "40s", "waiting"):
+        assert part in joined
+    for heading in ("return", "skipped", "left"):
+        assert heading in joined
+
+
+@pytest.mark.parametrize("height", [6, 8, 12])
+def test_a_small_and_narrow_terminal_is_not_overrun(height):
+    rows = [Row(tiny(seeds=n + 1), "training", snapshot(10)) for n in range(30)]
+    assert len(drawn(rows, width=40, height=height).splitlines()) <= max(height, 9)
+
+
+def test_skipped_updates_are_shown_where_there_are_any():
+    for count, said in ((0, False), (17, True)):
+        row = after((0, Event(A, "compiling")), (50, Event(A, "training", with_skipped(count))))
+        assert ("skipped" in drawn([row])) == said
+        text = live.line(row, Event(A, "training", with_skipped(count)))
+        assert ("17 updates skipped" in text) == said
+    done = advance(row, Event(A, "done", result=result_of(A)), 60)
+    assert "17 updates skipped" in live.line(done, Event(A, "done", result=result_of(A)))
+
+
 def test_a_small_terminal_shows_what_runs():
     cells = [tiny(seeds=n + 1) for n in range(30)]
     rows = [Row(cell, "done", updated=n) for n, cell in enumerate(cells[:10])]

@@ -13,6 +13,7 @@ def test_a_file_is_a_task_too(tmp_path, task_of):
     from importlib import resources
 
     source = (resources.files("safebench.tasks") / "pendulum.py").read_text()
+    source = source.replace('name="pendulum"', 'name="my-pendulum"').replace("(__file__", '("pendulum"')
     (tmp_path / "my_pendulum.py").write_text(source)
     cell = dataclasses.replace(tiny(), task=str(tmp_path / "my_pendulum.py"))
     assert path_of(cell, tmp_path).parent.name == "my-pendulum"

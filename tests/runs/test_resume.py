@@ -1,5 +1,6 @@
 """What an interruption leaves behind: damaged files are kept aside, leftovers removed."""
 
+import dataclasses
 import io
 import os
 import time
@@ -9,12 +10,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pretended import CELLS, execute, pretend, resumed
 from rich.console import Console
-from tiny_cells import result_of
+from tiny_cells import result_of, tiny
 
 from safebench.record import files
-from safebench.runs import runner
+from safebench.record.result import CertificateRecord
+from safebench.runs import runner, suites
 from safebench.runs.paths import path_of
-from safebench.runs.resume import cut_short
+from safebench.runs.prepare import evaluation_of, prepare, schedule
+from safebench.runs.resume import cut_short, differences, finished
+from safebench.sets import certificate
 
 
 def written(path):
@@ -80,3 +84,76 @@ def test_only_old_temporary_files_are_removed(tmp_path):
     assert fresh.exists()
     assert not old.exists()
     assert not checkpoint.exists()
+
+
+def recorded(prepared):
+    """The result that a cell would give, as far as its settings go."""
+    cell, task = prepared.cell, prepared.task
+    updates, points = schedule(prepared)
+    return dataclasses.replace(
+        result_of(cell),
+        task=prepared.task_record,
+        safeguard=prepared.safeguard_record,
+        learner=prepared.learner_record,
+        settings=suites.settings_of(cell),
+        interactions=updates * points * prepared.learner.interactions,
+        budget=cell.interactions,
+        precision=cell.precision,
+        physics=task.dynamics.physics,
+        certificate=CertificateRecord(certificate.digest(task.certificate), True),
+        evaluation=evaluation_of(prepared),
+    )
+
+
+OTHER = {
+    "interactions": {"interactions": 40},
+    "seeds": {"seeds": (0, 2)},
+    "evaluation.episodes": {"evaluation_starts": 5},
+    "evaluation.horizon": {"evaluation_horizon": 17},
+    "evaluation.points": {"evaluations": 3},
+    "learner.discount": {"learner_changes": (*tiny().learner_changes, ("discount", "0.9"))},
+    "safeguard.centre": {"safeguard_changes": (("centre", "orthogonal"),)},
+    "physics": {"physics": "mjx"},
+    "precision": {"precision": "float32"},
+}
+
+
+@pytest.mark.parametrize("name", OTHER)
+def test_every_setting_that_decides_a_result_is_compared(tmp_path, name):
+    """Asked for otherwise than the folder has it, a cell is neither skipped nor overwritten."""
+    asked = prepare(tiny())
+    found = recorded(asked)
+    assert list(differences(found, asked)) == []  # the control
+    files.write(found, path_of(tiny(), tmp_path))
+    assert finished(asked, tmp_path) == found
+    other = prepare(dataclasses.replace(tiny(), **OTHER[name]))
+    (line, *_) = differences(found, other)
+    assert line.startswith(f"{name}: ")
+    with pytest.raises(ValueError, match=rf"other settings \({name}: .* there, .* asked for.*--force"):
+        finished(other, tmp_path)
+
+
+def test_another_task_version_source_or_certificate_is_another_cell():
+    asked = prepare(tiny())
+    found = recorded(asked)
+    changed = {
+        "task.version": {"task": dataclasses.replace(found.task, version=2)},
+        "task.source": {"task": dataclasses.replace(found.task, source="ab" * 32)},
+        "safeguard.source": {"safeguard": dataclasses.replace(found.safeguard, source="ab" * 32)},
+        "learner.source": {"learner": dataclasses.replace(found.learner, source="ab" * 32)},
+        "certificate": {"certificate": CertificateRecord("0" * 64, True)},
+    }
+    for name, change in changed.items():
+        (line,) = differences(dataclasses.replace(found, **change), asked)
+        assert line.startswith(f"{name}: ")
+
+
+def test_a_file_of_the_first_version_is_compared_by_what_it_says():
+    asked = prepare(tiny())
+    found = recorded(asked)
+    old = dataclasses.replace(
+        found, budget=None, evaluation=dataclasses.replace(found.evaluation, points=None)
+    )
+    assert list(differences(old, asked)) == []
+    (line,) = differences(dataclasses.replace(old, interactions=24), asked)
+    assert line == "interactions: 24 there, 32 asked for"

@@ -3,9 +3,10 @@
 import dataclasses
 import json
 
+import jax
 import pytest
 from rich.console import Console
-from tiny_cells import tiny
+from tiny_cells import tiny, untimed
 
 from safebench.record import files, submission
 from safebench.runs import here, reproduce, runner
@@ -79,7 +80,7 @@ def test_only_the_guarded_cell_is_safe(folder, cells):
 
 def test_finished_cells_are_skipped_and_force_redoes_them(folder, cells, monkeypatch):
     ran = []
-    monkeypatch.setattr(here, "run", lambda cell, report, checkpoint: ran.append(cell) or found)
+    monkeypatch.setattr(here, "run", lambda cell, *others: ran.append(cell) or found)
     found = files.load(path_of(cells[0], folder))
     runner.execute(cells, folder, force=False, console=Console(quiet=True))
     assert ran == []
@@ -94,7 +95,7 @@ def test_finished_cells_are_skipped_and_force_redoes_them(folder, cells, monkeyp
 def test_an_interruption_keeps_what_is_finished(folder, cells, tmp_path, monkeypatch):
     found = files.load(path_of(cells[0], folder))
 
-    def interrupted(cell, report, checkpoint):
+    def interrupted(cell, *others):
         if cell == cells[1]:
             raise KeyboardInterrupt
         return found
@@ -136,3 +137,11 @@ def test_a_certificate_that_does_not_prove_its_set_stops_the_run(monkeypatch):
 def test_results_are_plain_json(folder, cells):
     data = json.loads(path_of(cells[0], folder).read_text())
     assert data["task"]["name"] == "pendulum"
+
+
+def test_a_seed_names_the_same_numbers_whatever_jax_is_set_to(folder, cells):
+    first = files.load(path_of(cells[0], folder))
+    with jax.default_prng_impl("rbg"), jax.threefry_partitionable(False):
+        assert jax.random.key(0).dtype != jax.random.key(0, impl="threefry2x32").dtype  # it would matter
+        again = run(cells[0])
+    assert untimed(again) == untimed(first)

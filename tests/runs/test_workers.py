@@ -6,6 +6,7 @@ import pytest
 from tiny_cells import tiny, untimed
 
 from safebench.runs import checkpoint
+from safebench.runs.events import Folders
 from safebench.runs.paths import path_of
 from safebench.runs.train import run
 from safebench.runs.workers import cores, limits, workers
@@ -31,7 +32,7 @@ def test_workers_compute_the_same_and_a_killed_one_is_replaced(tmp_path):
 
     cells = [DEADLY, MASKED]
     folders = {cell: path_of(cell, tmp_path).with_suffix(".checkpoint") for cell in cells}
-    workers(2)(folders, handle)
+    workers(2)({cell: Folders(folder) for cell, folder in folders.items()}, handle)
     assert not multiprocessing.active_children()
 
     states = {cell: [event.state for event in seen if event.cell == cell] for cell in cells}
@@ -49,7 +50,7 @@ def test_workers_compute_the_same_and_a_killed_one_is_replaced(tmp_path):
 def test_an_exception_in_a_worker_is_no_death(tmp_path):
     seen = []
     broken = tiny(task="./absent.py")
-    workers(1)({broken: tmp_path / "checkpoint"}, seen.append)
+    workers(1)({broken: Folders(tmp_path / "checkpoint", tmp_path / "state")}, seen.append)
     assert [event.state for event in seen] == ["compiling", "failed"]
     assert "no plug-in file 'absent.py'" in seen[-1].problem
     assert "Traceback" in seen[-1].details

@@ -173,7 +173,7 @@ def test_make_and_guard_agree():
         (lambda: safebench.train("pendulum", "none", "shac", seeds=()), "at least one seed"),
         (lambda: safebench.train("pendulum", "none", "shac", window=8), "learner_FIELD"),
         (lambda: safebench.train("pendulum", "none", "shac", learner_windov=8), "Did you mean 'window'"),
-        (lambda: safebench.train("pendulum", "none", "shac", learner_window="x"), "wants a int"),
+        (lambda: safebench.train("pendulum", "none", "shac", learner_window="x"), "wants a whole number"),
         (lambda: safebench.train("pendulum", "none", "shac", evaluation_horizon=999), "between 1 and .* 240"),
         (lambda: safebench.train("pendulum", "none", "shac", evaluation_starts=0), "at least 1, not 0"),
     ],

@@ -1,7 +1,9 @@
 """Whole-or-nothing writing: interrupted anywhere, the target is the old one, the new one or absent."""
 
+import errno
 import itertools
 import os
+import re
 import signal
 import stat
 import subprocess
@@ -9,7 +11,7 @@ import sys
 
 import pytest
 
-from safebench.atomic import replacing, unfinished, write
+from safebench.atomic import check_writable, replacing, unfinished, write
 
 
 def names(folder):
@@ -160,6 +162,108 @@ def test_everything_is_on_the_disk_before_it_is_moved(old, monkeypatch):
     before, after = done[: done.index("moved")], done[done.index("moved") + 1 :]
     assert {str(fresh), str(fresh / "deep"), str(fresh / "deep" / "a"), str(fresh / "only-new")} == {*before}
     assert after == [str(old)]
+
+
+FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.mark.parametrize(
+    ("target", "step"),
+    [*itertools.product(("file.txt", "folder"), ("mkdir", "fsync", "replace")), ("folder", "rename")],
+)
+def test_a_full_disk_names_the_target_whatever_the_step(old, monkeypatch, step, target):
+    before = contents(old)
+
+    def full(*_, **__):
+        raise OSError(*FULL.args)
+
+    def attempt():
+        with replacing(old / target) as fresh:
+            fill(fresh) if target == "folder" else fresh.write_text("new")
+            monkeypatch.setattr(os, step, full)
+
+    if step == "mkdir":
+        monkeypatch.setattr(os, step, full)
+    message = f"^{re.escape(str(old / target))}: cannot be written: No space left on device$"
+    with pytest.raises(OSError, match=message) as caught:
+        attempt()
+    monkeypatch.undo()
+    assert caught.value.strerror == "No space left on device"
+    assert contents(old) == before
+    assert names(old) == ["file.txt", "folder"]
+
+
+def test_a_full_disk_in_the_block_names_the_target_and_another_file_its_own(old):
+    def attempt(error):
+        with replacing(old / "file.txt"):
+            raise error
+
+    with pytest.raises(OSError, match=r"file\.txt: cannot be written: No space left on device$"):
+        attempt(OSError(*FULL.args))  # as the write to an open file says it
+    with pytest.raises(FileNotFoundError) as caught:
+        attempt(FileNotFoundError(errno.ENOENT, "No such file or directory", "ffmpeg"))
+    assert caught.value.filename == "ffmpeg"
+
+
+LIMITED = """
+import resource, signal, sys
+from safebench.atomic import write
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+try:
+    write(sys.argv[1], "x" * 5000)
+except OSError as error:
+    print(error)
+"""
+
+
+def test_a_file_that_may_not_grow_so_far_is_named(tmp_path):
+    path = tmp_path / "large.json"
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED, str(path)], capture_output=True, text=True, check=False
+    )
+    assert done.stdout == f"{path}: cannot be written: File too large\n", done.stderr
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("action", [check_writable, lambda path: write(path, "new")])
+@pytest.mark.parametrize(
+    ("place", "kind", "cause"),
+    [
+        ("folder", IsADirectoryError, "Is a directory"),
+        ("file.txt/below.json", OSError, "{old}/file.txt is not a folder"),
+        ("file.txt/far/below.json", OSError, "{old}/file.txt is not a folder"),
+        ("x" * 300, OSError, "File name too long"),
+        ("/proc/nowhere/x.json", OSError, "No such file or directory"),
+    ],
+)
+def test_places_that_cannot_be_written_are_named_with_the_cause(old, action, place, kind, cause):
+    before = contents(old)
+    with pytest.raises(kind) as caught:
+        action(old / place)
+    assert str(caught.value) == f"{old / place}: cannot be written: {cause.format(old=old)}"
+    assert contents(old) == before
+
+
+def test_a_folder_without_permission_is_named_before_the_work(tmp_path, monkeypatch):
+    tmp_path.chmod(0o500)
+
+    def refuse(*_, **__):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), "somewhere")
+
+    if os.getuid() == 0:  # who may write everywhere
+        monkeypatch.setattr(os, "mkdir", refuse)
+    with pytest.raises(PermissionError, match=r"x\.json: cannot be written: Permission denied$"):
+        check_writable(tmp_path / "x.json")
+    tmp_path.chmod(0o700)
+
+
+def test_the_check_before_the_work_leaves_nothing_and_refuses_nothing_good(old):
+    before = contents(old)
+    for place in ("file.txt", "fresh.json", "a/b/c.json", "y" * 240):
+        check_writable(old / place)
+    assert contents(old) == before
+    assert names(old) == ["file.txt", "folder"]
 
 
 WRITER = """

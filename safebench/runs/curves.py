@@ -1,0 +1,113 @@
+"""From the points of a training to its curves and its result."""
+
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from safebench.env import safety
+from safebench.env.evaluate import Evaluation
+from safebench.env.safety import Safety
+from safebench.learning.learner import Progress
+from safebench.record import result
+from safebench.record.result import Result
+from safebench.runs import provenance, suites
+from safebench.runs.events import Evaluated
+from safebench.runs.prepare import Prepared, evaluation_of
+from safebench.sets import certificate as certificates
+
+
+class Point(NamedTuple):
+    """What one stretch of training and its evaluation gave, leading axis: seeds."""
+
+    progress: Progress
+    evaluation: Evaluation
+
+
+def evaluated(points: list[Point]) -> Evaluated:
+    """The last point, all seeds together, and what safety counted since training began."""
+    progress, evaluation = points[-1]
+    return Evaluated(
+        return_mean=float(evaluation.returns.mean()),
+        reference_return=float(evaluation.reference_return.mean()),
+        policy_loss=float(progress.policy_loss.mean()),
+        value_loss=float(progress.value_loss.mean()),
+        gradient_norm=float(progress.gradient_norm.mean()),
+        skipped=sum(int(point.progress.skipped.sum()) for point in points),
+        training=_counted([point.progress.safety for point in points]),
+        evaluation=_counted([evaluation.safety]),
+    )
+
+
+def _counted(parts: list[Safety]) -> result.Counters:
+    return result.total(safety.columns(jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)))
+
+
+def result_of(
+    prepared: Prepared,
+    verified: bool,
+    points: list[Point],
+    updates: int,
+    seconds: list[float],
+    compile_seconds: float,
+) -> Result:
+    """The result of a training that gave these points, so many updates apart.
+
+    verified: whether the certificate was proven before. seconds: since training began, at every point.
+    """
+    cell, task = prepared.cell, prepared.task
+    stacked: Point = jax.tree.map(lambda *leaves: np.stack(leaves), *points)  # leading axes: points, seeds
+    tried = tuple(updates * (index + 1) for index in range(len(points)))
+    interactions = tuple(prepared.learner.interactions * count for count in tried)
+    reference = task.reference_start is not None
+    runs = tuple(
+        result.make_run(seed, _curve(stacked, index, interactions, tried, seconds, reference))
+        for index, seed in enumerate(cell.seeds)
+    )
+    spent = interactions[-1]
+    return Result(
+        schema_version=result.SCHEMA_VERSION,
+        suite=cell.suite,
+        task=prepared.task_record,
+        safeguard=prepared.safeguard_record,
+        learner=prepared.learner_record,
+        settings=suites.settings_of(cell),
+        interactions=spent,
+        precision=cell.precision,
+        physics=task.dynamics.physics,
+        certificate=result.CertificateRecord(certificates.digest(task.certificate), verified),
+        evaluation=evaluation_of(prepared),
+        runs=runs,
+        non_finite_seeds=result.non_finite_seeds(runs),
+        timing=result.Timing(compile_seconds, seconds[-1], 1000 * seconds[-1] / (spent * len(cell.seeds))),
+        provenance=provenance.collect(),
+        budget=cell.interactions,
+    )
+
+
+def _curve(
+    stacked: Point,
+    seed: int,
+    interactions: tuple[int, ...],
+    updates: tuple[int, ...],
+    seconds: list[float],
+    reference: bool,
+) -> result.Curve:
+    training: Safety = jax.tree.map(lambda leaf: leaf[:, seed], stacked.progress.safety)
+    cumulative = jax.tree.map(np.cumsum, training)._replace(
+        worst_margin=np.maximum.accumulate(training.worst_margin)
+    )
+    evaluation: Safety = jax.tree.map(lambda leaf: leaf[:, seed], stacked.evaluation.safety)
+    references = result.column(stacked.evaluation.reference_return[:, seed])
+    return result.Curve(
+        interactions=interactions,
+        return_mean=result.column(stacked.evaluation.returns[:, seed].mean(axis=-1)),
+        reference_return=references if reference else None,
+        seconds=tuple(seconds),
+        loss=result.column(stacked.progress.policy_loss[:, seed]),
+        gradient_norm=result.column(stacked.progress.gradient_norm[:, seed]),
+        training=safety.columns(cumulative),
+        evaluation=safety.columns(evaluation),
+        updates=updates,
+        skipped=result.column(np.cumsum(stacked.progress.skipped[:, seed])),
+    )

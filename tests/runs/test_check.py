@@ -1,0 +1,177 @@
+"""Plug-ins given by a file: whatever one of their functions gives wrongly is one line before training."""
+
+import dataclasses
+import re
+
+import pytest
+from tiny_cells import tiny
+
+from safebench.runs.prepare import prepare
+
+TASK = """
+import dataclasses
+import jax, jax.numpy as jnp, numpy as np
+from safebench.tasks import pendulum
+CHANGES = {}
+def make(physics="mjx"):
+    return dataclasses.replace(pendulum.make("compiled"), **{"name": "mine", **CHANGES})
+def synthesise(progress=None): return pendulum.synthesise(progress)
+"""
+GUARD = """
+from dataclasses import dataclass
+import jax.numpy as jnp
+from safebench.safeguard import Guarded
+CERTIFIED = False
+@dataclass(frozen=True)
+class Config:
+    regularisation: float = 0.0
+def make(config):
+    def apply(a, actions):
+        return Guarded(a, jnp.zeros(()), jnp.array(True), jnp.array(False), jnp.array(True))
+    return apply
+"""
+LEARNER = """
+from dataclasses import dataclass
+import jax.numpy as jnp
+from safebench.learner import Learner
+@dataclass(frozen=True)
+class Config:
+    rate: float = 0.1
+SETTINGS = {}
+def make(env, config, interactions):
+    return Learner(lambda key: jnp.zeros(2), lambda state: state, lambda state: state, act, 8)
+def act(policy, observation):
+    return jnp.zeros(1)
+"""
+PLUGINS = {"task": TASK, "safeguard": GUARD, "learner": LEARNER}
+
+
+def cell_with(tmp_path, kind, text, stem="mine"):
+    path = tmp_path / f"{stem}.py"
+    path.write_text(text)
+    changes = {"learner_changes": ()} if kind == "learner" else {}
+    return dataclasses.replace(tiny(), **changes, **{kind: str(path)})
+
+
+@pytest.mark.parametrize("kind", PLUGINS)
+def test_a_whole_plugin_is_recorded_by_its_stem_and_hash(tmp_path, kind):
+    """The control: what the tests below spoil is fine."""
+    prepared = prepare(cell_with(tmp_path, kind, PLUGINS[kind]))
+    record = getattr(prepared, f"{kind}_record")
+    assert record.name == "mine"
+    assert re.fullmatch("[0-9a-f]{64}", record.source)
+
+
+WRONG_TASKS = {
+    "reward=lambda x, a, after, context: after": r"reward\(\) gives shape \(2,\): expected a scalar",
+    "reward=lambda x, a, after, context: (after[0], a[0])": r"reward\(\) gives .*: expected one array",
+    "reward=lambda x, a, after, context: jnp.array(1)": r"reward\(\) gives int64: expected floating-point",
+    "reward=lambda x, a: x[0]": r"reward\(\): .*TypeError: .*2 positional arguments but 4",
+    "reward=lambda x, a, after, context: jnp.sqrt(-1 - after[0] ** 2)": r"reward\(\) gives nan at the state",
+    "reward=lambda x, a, after, context: -1 / jnp.maximum(after[0], 0) ** 2": r"reward\(\) gives -inf at",
+    "reward=lambda x, a, after, context: unknown_name": r"reward\(\): .*NameError: name 'unknown_name'",
+    "reward=lambda x, a, after, context: 1.0 if x[0] > 0 else 0.0": r"reward\(\): .*Tracer",
+    "observe=lambda x, context: jnp.outer(x, x)": r"observe\(\) gives shape \(2, 2\): expected one axis",
+    "observe=lambda x, context: x[0]": r"observe\(\) gives shape \(\)",
+    "observe=lambda x, context: jnp.log(x)": r"observe\(\) gives \[.*nan.*\] at the state",
+    "observe=lambda x, context: None": r"observe\(\) gives None: expected one array",
+    "disturb=lambda key, context: jnp.zeros(3)": r"disturb\(\) gives shape \(3,\): expected \(1,\)",
+    "disturb=lambda key, context: jnp.full(1, 0.5)": r"disturb\(\) gives \[0.5\]: expected one in the box",
+    "begin=lambda key, x: jnp.zeros(2), advance=lambda old: old[0]": r"advance\(\) gives .*float64\(\)",
+    "begin=lambda key, x: key['goal']": r"begin\(\): ",
+    "reference_start=(np.zeros(2), 3.0)": "context of reference_start",
+    "name='other'": "Task.name is 'other', but the file is called 'mine'",
+    "horizon=0": "horizon",
+    "horizon=2.5": "horizon",
+    "version=-1": "version",
+    "control_period=float('inf')": "control_period",
+}
+
+
+@pytest.mark.parametrize("change", WRONG_TASKS)
+def test_a_tasks_faults_are_named(tmp_path, change):
+    text = TASK.replace("CHANGES = {}", f"CHANGES = dict({change})")
+    with pytest.raises(ValueError, match=WRONG_TASKS[change]) as raised:
+        prepare(cell_with(tmp_path, "task", text))
+    assert f"{tmp_path}/mine.py: " in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+WRONG_GUARDS = {
+    ("return apply", "return None"): "expected a function",
+    ("return apply", "raise RuntimeError('no')"): r"make\(\): .*RuntimeError: no",
+    ("return Guarded(a,", "return Guarded(a[0],"): r"safeguard's action is .*: expected shape \(1,\)",
+    ("return Guarded(a, jnp.zeros(())", "return Guarded(a, 0.0"): None,
+    ("return Guarded(a, jnp.zeros(()), jnp.array(True), jnp.array(False), jnp.array(True))", "return a"): (
+        "expected a Guarded"
+    ),
+    ("def apply(a, actions)", "def apply(a)"): "TypeError: .*takes 1 positional argument",
+    ("regularisation: float = 0.0", "strength: float = 0.0"): "no regularisation",
+    ("regularisation: float = 0.0", "regularisation: float"): r"Config\(\): .*TypeError",
+    ("float = 0.0", "float = 0.0; when: object = float('nan')"): "Config.when is nan: expected what JSON",
+    ("float = 0.0", "float = 0.0; table: object = len"): "Config.table is <built-in function len>",
+    ("CERTIFIED = False", "CERTIFIED = 1"): "CERTIFIED must be True or False, not 1",
+    ("@dataclass(frozen=True)", ""): "dataclass",
+}
+
+
+@pytest.mark.parametrize("change", WRONG_GUARDS, ids=lambda change: change[1][:40])
+def test_a_safeguards_faults_are_named(tmp_path, change):
+    cell = cell_with(tmp_path, "safeguard", GUARD.replace(*change))
+    expected = WRONG_GUARDS[change]
+    if expected is None:  # a plain number is a scalar too
+        prepare(cell)
+        return
+    with pytest.raises(ValueError, match=expected) as raised:
+        prepare(cell)
+    assert f"{tmp_path}/mine.py" in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+WRONG_LEARNERS = {
+    ("return jnp.zeros(1)", "return jnp.zeros(3)"): r"act\(\) gives shape \(3,\): expected \(1,\)",
+    ("return jnp.zeros(1)", "return policy @ observation"): r"act\(\): ",
+    ("act, 8)", "act, 0)"): "Learner.interactions is 0: expected a whole number from 1",
+    ("act, 8)", "act, 8.0)"): "Learner.interactions is 8.0",
+    ("act, 8)", "act, 800)"): r"a budget of 32 interactions is less than one update of .* \(800\)",
+    ("return Learner(", "return ("): "expected a Learner",
+    ("lambda key: jnp.zeros(2)", "lambda: jnp.zeros(2)"): r"initialise\(\): .*TypeError",
+    ("SETTINGS = {}", "SETTINGS = ()"): "SETTINGS must be a mapping",
+    ("rate: float = 0.1", "rate: float = float('inf')"): "Config.rate is inf: expected what JSON",
+    ("def make(env, config, interactions)", "def make(env, config)"): r"make\(\): .*TypeError",
+}
+
+
+@pytest.mark.parametrize("change", WRONG_LEARNERS, ids=lambda change: change[1][:40])
+def test_a_learners_faults_are_named(tmp_path, change):
+    with pytest.raises(ValueError, match=WRONG_LEARNERS[change]) as raised:
+        prepare(cell_with(tmp_path, "learner", LEARNER.replace(*change)))
+    assert f"{tmp_path}/mine.py" in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "stem"),
+    [
+        ("task", "pendulum"),
+        ("task", "Pendulum"),
+        ("safeguard", "ray_mask"),
+        ("safeguard", "none"),
+        ("learner", "shac"),
+    ],
+)
+def test_a_registered_name_is_not_taken(tmp_path, kind, stem):
+    with pytest.raises(ValueError, match=r"is a registered .*: name the file otherwise"):
+        prepare(cell_with(tmp_path, kind, PLUGINS[kind], stem))
+
+
+@pytest.mark.parametrize("stem", ["my task", "größe", "a__b", "-x", "x" * 65])
+@pytest.mark.parametrize("kind", PLUGINS)
+def test_a_name_that_no_result_can_have_is_refused(tmp_path, kind, stem):
+    with pytest.raises(ValueError, match="cannot name a result"):
+        prepare(cell_with(tmp_path, kind, PLUGINS[kind], stem))
+
+
+def test_an_underscore_is_a_hyphen(tmp_path):
+    text = TASK.replace('"name": "mine"', '"name": "my_task"')
+    assert prepare(cell_with(tmp_path, "task", text, "my_task")).task_record.name == "my-task"
