@@ -19,14 +19,16 @@ LONGEST = 50
 
 
 def new(kind: str, name: str, folder: Path, console: Console) -> None:
-    """Write the files and say what to do next. Nothing is overwritten.
+    """Write the files and say what to do next. Nothing is overwritten. my_task is my-task.
 
     Raises:
         ValueError: for a name that the file, the module or a result could not have, or that is taken.
         FileExistsError: if a file is there already. OSError: if the folder cannot be written.
     """
-    check_name(kind, name)
+    name = name.replace("_", "-")
+    check_spelling(kind, name)
     check_absent(kind, name, folder)
+    check_free(kind, name)
     files = new_files.of_kind(kind, name, console)
     for path in new_files.write(folder, files):
         console.print(Text(f"Wrote {path}"), soft_wrap=True)
@@ -35,16 +37,21 @@ def new(kind: str, name: str, folder: Path, console: Console) -> None:
         console.print(Text(f"  {line}"), soft_wrap=True)
 
 
-def check_name(kind: str, name: str) -> None:
-    """Raise ValueError if a plug-in cannot be called so; the message names the rule."""
-    module = new_files.module_of(name)
+def check_spelling(kind: str, name: str) -> None:
+    """Raise ValueError if no plug-in can be called so; the message names the rule."""
     if not re.fullmatch(NAME, name) or len(name) > LONGEST:
         raise ValueError(
             f"{kind} name {name!r:.100}: expected a-z, 0-9 and single hyphens, a letter first, at most "
             f"{LONGEST} characters, like my-{kind}"
         )
+    module = new_files.module_of(name)
     if keyword.iskeyword(module):
         raise ValueError(f"{kind} name {name!r}: {module} is a word of Python, and no module can have it")
+
+
+def check_free(kind: str, name: str) -> None:
+    """Raise ValueError if the name is a module's or a registered plug-in's."""
+    module = new_files.module_of(name)
     if module in sys.stdlib_module_names or importlib.util.find_spec(module) is not None:
         raise ValueError(f"{kind} name {name!r}: there is a module {module} already, which yours would hide")
     for each in KINDS[:3]:

@@ -58,7 +58,7 @@ def test_a_new_safeguard_and_learner_are_plug_ins(folder, safebench):
 @pytest.mark.parametrize(
     ("kind", "name", "complaint"),
     [
-        ("task", "my_task", "expected a-z, 0-9 and single hyphens"),
+        ("task", "my__task", "expected a-z, 0-9 and single hyphens"),
         ("task", "My-task", "expected a-z"),
         ("learner", "../up", "expected a-z"),
         ("safeguard", "a--b", "expected a-z"),
@@ -103,7 +103,7 @@ def test_a_folder_that_cannot_be_written_is_named(folder, safebench, monkeypatch
 
 @pytest.mark.slow
 def test_new_files_train_together_from_an_empty_folder(folder, safebench):
-    for kind, name in (("task", "my-cart"), ("safeguard", "my-guard"), ("learner", "my-learner")):
+    for kind, name in (("task", "my_cart"), ("safeguard", "my-guard"), ("learner", "my-learner")):
         assert safebench("new", kind, name)[0] == 0
     options = ["--seeds", "2", "-n", "512", "--physics", "compiled", "--set", "evaluation.starts=4"]
     chosen = ["-t", "./my_cart.py", "-g", "./my_guard.py", "-l", "./my_learner.py"]

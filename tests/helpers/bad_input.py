@@ -228,12 +228,27 @@ SECTIONS: dict[str, list[Case]] = {
         Case(
             "episodes longer than the task's",
             f"{SET} evaluation.horizon=999",
-            "Error: evaluation... must be between 1 and the task's 240, not 999",
+            "Error: evaluation.horizon must be between 1 and the task's 240, not 999",
         ),
         Case(
             "a start that the task does not have",
             "safebench draw -t pendulum --state 99999",
             "Error: 'pendulum' has no start 99999, only 0 to 8191",
+        ),
+        Case(
+            "an episode's number beyond 32 bits",
+            "safebench play -t pendulum -g none --episode 99999999999999999999",
+            "Error: Invalid value for '--episode': ...4294967295...",
+        ),
+        Case(
+            "an episode that is too long to draw",
+            "safebench play -t pendulum -g none --steps 99999999999",
+            "Error: Invalid value for '--steps': ...100000...",
+        ),
+        Case(
+            "an attack without end",
+            "safebench certify --attack --steps 99999999999999999999",
+            "Error: Invalid value for '--steps': ...10000000000...",
         ),
         Case("no worker", f"{CELL} --workers 0", "Error: --workers must be at least 1, not 0"),
         Case(
@@ -343,6 +358,17 @@ SECTIONS: dict[str, list[Case]] = {
             "safebench run -t pendulum -g ./bare.py -l shac",
             "Error: bare.py: Config has no regularisation: expected a float, 0.0 where ...",
             files={"bare.py": GUARD.format(answer="a").replace("regularisation: float = 0.0", "pass")},
+        ),
+        Case(
+            "a new plug-in of a bad name",
+            "safebench new task 9lives",
+            "Error: task name '9lives': expected a-z, 0-9 and single hyphens, a letter first, ...",
+        ),
+        Case(
+            "a new plug-in where there is a file",
+            "safebench new learner mine",
+            "Error: mine.py exists already; nothing was written",
+            files={"mine.py": ""},
         ),
         Case(
             "an installed plug-in that is broken: all else works",
@@ -493,6 +519,24 @@ SECTIONS: dict[str, list[Case]] = {
             "a bad value",
             "safebench.guard('ray-mask', regularisation=-1.0)",
             "safeguard.regularisation must be a finite number >= 0, not -1.0",
+            exit=None,
+        ),
+        Case(
+            "seeds that are named twice",
+            "safebench.train('pendulum', 'none', 'shac', seeds=(1, 1))",
+            "seed 1 is named twice",
+            exit=None,
+        ),
+        Case(
+            "a seed that is no 32-bit number",
+            "safebench.train('pendulum', 'none', 'shac', seeds=[-1])",
+            "a seed must be at least 0, not -1",
+            exit=None,
+        ),
+        Case(
+            "seeds that are no numbers",
+            "safebench.train('pendulum', 'none', 'shac', seeds=[0.5])",
+            "seeds wants a whole number or a list of them, not [0.5]",
             exit=None,
         ),
         Case("no safeguard", "safebench.make('pendulum', None)", "unknown safeguard 'None'. ...", exit=None),

@@ -93,3 +93,12 @@ def test_every_base_cell_is_run_with_every_combination_in_the_order_of_the_grid(
         (value, name) for value in ("0.9", "0.8") for name in ("ray-mask", "none")
     ]
     assert "2 of 2: learner.discount=0.8" in console.file.getvalue()
+
+
+def test_a_grid_without_end_is_refused_before_it_is_made():
+    digits = ",".join(f"0.{digit}" for digit in range(1, 10))
+    fields = ("discount", "trace", "target_retention", "policy_rate")
+    over = [f"learner.{field}={digits}" for field in fields]
+    assert len(sweep.combinations(sweep.parse(over))) == 6561
+    with pytest.raises(ValueError, match="asks for 59049 combinations, at most 10000"):
+        sweep.parse([*over, f"learner.value_rate={digits}"])
