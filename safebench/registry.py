@@ -271,7 +271,8 @@ def _check(plugin: Plugin) -> None:
 def _cause(error: BaseException, file: str) -> str:
     """What was raised, in one line: the line of code where that helps, the kind of error, its message."""
     if isinstance(error, SystemExit):
-        return f"it calls sys.exit({'' if error.code is None else error.code!r}), which a plug-in must not"
+        code = "" if error.code is None else repr(error.code)
+        return f"it calls sys.exit({code:.80}), which a plug-in must not"
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     text = " ".join(str(error.args[0] if isinstance(error, KeyError) and error.args else error).split())

@@ -4,6 +4,7 @@
 """
 
 import operator
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -24,6 +25,7 @@ from safebench.runs import live, precision, presets, settings, suites
 from safebench.runs import train as training
 from safebench.runs.cell import Cell
 from safebench.runs.events import Event, Snapshot
+from safebench.runs.here import ended
 from safebench.sets import proof
 from safebench.sets.proof import Proof
 
@@ -154,20 +156,29 @@ def train(
 
     Raises:
         LookupError: for an unknown name. ValueError: for a bad setting, or a certificate that does not prove
-            its set; before anything is compiled.
+            its set; before anything is compiled. A RuntimeWarning says where updates were skipped because a
+            gradient was not finite, and which term to look at.
     """
     cell = _cell(task, safeguard, learner, seeds, interactions, physics, changes)
     if not progress:
-        return training.run(cell)
+        return _told(ended(cell, training.run(cell)))
     with live.table([cell], (), Console(stderr=True, markup=False, emoji=False, highlight=False)) as show:
         show(Event(cell, "compiling"))
 
         def report(snapshot: Snapshot) -> None:
             show(Event(cell, "training", snapshot))
 
-        found = training.run(cell, report)
-        show(Event(cell, "done", result=found))
-    return found
+        event = ended(cell, training.run(cell, report))
+        show(event)
+    return _told(event)
+
+
+def _told(event: Event) -> Result:
+    """The result that a cell ended with, after a warning where updates were skipped."""
+    assert event.result is not None
+    if event.problem or event.remark:
+        warnings.warn(f"{event.cell.title}: {event.problem or event.remark}", RuntimeWarning, stacklevel=3)
+    return event.result
 
 
 def _task(task: str | Task, physics: Physics) -> Task:

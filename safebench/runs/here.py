@@ -32,10 +32,10 @@ def work(cell: Cell, folders: Folders, send: Handle) -> Event:
         found = run(cell, report, folders.checkpoint, folders.state, remark)
     except Exception as error:
         return events.failed(cell, error)
-    return _ended(cell, found)
+    return ended(cell, found)
 
 
-def _ended(cell: Cell, found: Result) -> Event:
+def ended(cell: Cell, found: Result) -> Event:
     """The end of a cell that was trained; where updates were skipped, it says which term to look at."""
     if not found.skipped:
         return Event(cell, "done", result=found)

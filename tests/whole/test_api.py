@@ -1,6 +1,7 @@
 """`import safebench`: what it offers from Python, and that its examples are true."""
 
 import ast
+import dataclasses
 import doctest
 import inspect
 import subprocess
@@ -17,7 +18,7 @@ import tiny_cells
 import safebench
 from safebench import registry
 from safebench.env.environment import Env
-from safebench.runs import api, presets, suites
+from safebench.runs import api, diagnose, presets, suites
 
 ROOT = Path(__file__).parents[2]
 OFFERED = {
@@ -205,6 +206,20 @@ def test_training_from_python_is_the_command_line_s(tmp_path, safebench_command,
     assert list(frame["return_mean"]) == [value for run in ours.runs for value in run.curve.return_mean]
     assert not ours.settings.standard
     assert {"evaluation_starts", "evaluation_horizon", "learner.window"} <= set(ours.settings.changed)
+
+
+def test_skipped_updates_are_a_warning(monkeypatch):
+    """What a cell ended with is returned, and what was wrong is said."""
+    whole = tiny_cells.result_of(tiny_cells.tiny())
+    curves = [dataclasses.replace(run.curve, skipped=run.curve.updates) for run in whole.runs]
+    runs = tuple(dataclasses.replace(run, curve=curve) for run, curve in zip(whole.runs, curves, strict=True))
+    wasted = dataclasses.replace(whole, runs=runs)
+    monkeypatch.setattr(api.training, "run", lambda *arguments: wasted)
+    monkeypatch.setattr(diagnose, "where_to_look", lambda cell: "look at it")
+    with pytest.warns(RuntimeWarning, match="every update of seeds 0, 1 was skipped.*look at it"):
+        assert safebench.train("pendulum", "none", "shac", progress=False) == wasted
+    monkeypatch.setattr(api.training, "run", lambda *arguments: whole)
+    assert safebench.train("pendulum", "none", "shac", progress=False) == whole  # the control: no warning
 
 
 def test_other_evaluation_points_are_a_setting_too():

@@ -87,6 +87,7 @@ BROKEN = {
     "syntax": ("def make(:", "line 1( of syntax.py)?: SyntaxError"),
     "missing": ("import no_such_package", "ModuleNotFoundError: No module named 'no_such_package'"),
     "leaves": ("import sys; sys.exit(0)", r"calls sys.exit\(0\)"),
+    "leaves_at_once": ("import sys; sys.exit()", r"calls sys.exit\(\), which"),
     "empty": ("", "defines no make, synthesise"),
     "raises": ("x = [][3]", "line 1( of raises.py)?: IndexError"),
     "no_function": ("make = synthesise = 3", "make must be a function, not 3"),
