@@ -76,7 +76,8 @@ def trained(folder: Path, seed: int, safeguards: Sequence[str]) -> Player:
     safeguards: other than the one it was trained with (none given: that one).
 
     Raises:
-        ValueError: if the checkpoint is damaged, or the task's certificate is another one by now.
+        ValueError: if the checkpoint is damaged, or the task's certificate or a plug-in's file is another one
+            by now.
         LookupError: for a seed or name that does not exist.
     """
     description = checkpoint.load(folder)
@@ -86,6 +87,11 @@ def trained(folder: Path, seed: int, safeguards: Sequence[str]) -> Player:
     prepared = prepare(checkpoint.cell_of(description))
     if description.certificate not in certificates.known_digests(prepared.task.certificate):
         raise ValueError(f"{folder}: was trained with another certificate of {description.task!r}")
+    sources = checkpoint.sources_of(prepared.task_record, prepared.safeguard_record, prepared.learner_record)
+    if sources != description.sources:
+        before, now = description.sources or {}, sources or {}
+        kind = next(kind for kind in {**before, **now} if before.get(kind) != now.get(kind))
+        raise ValueError(f"{folder}: the file of its {kind} has changed since it was trained")
     keys = jax.ShapeDtypeStruct((len(description.seeds),), jax.random.key(0).dtype)
     learner = prepared.learner
     shapes = jax.eval_shape(jax.vmap(lambda key: learner.policy(learner.initialise(key))), keys)

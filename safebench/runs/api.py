@@ -21,7 +21,7 @@ from safebench.env.safeguard import Guarded, Safeguard
 from safebench.env.task import Task
 from safebench.physics.dynamics import Physics
 from safebench.record.result import Result
-from safebench.runs import live, precision, presets, settings, suites
+from safebench.runs import check, live, precision, presets, settings, suites
 from safebench.runs import train as training
 from safebench.runs.cell import Cell
 from safebench.runs.events import Event, Snapshot
@@ -182,7 +182,12 @@ def _told(event: Event) -> Result:
 
 
 def _task(task: str | Task, physics: Physics) -> Task:
-    return task if isinstance(task, Task) else registry.make_task(str(task), physics)
+    if isinstance(task, Task):
+        return task
+    made = registry.make_task(str(task), physics)
+    if not registry.built_in("task", str(task)):
+        check.check_task(made, str(task), values=True)
+    return made
 
 
 def _safeguard(safeguard: str | Safeguard) -> Safeguard:

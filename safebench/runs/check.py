@@ -31,6 +31,8 @@ def check_task(task: Task, file: str, values: bool) -> None:
     Raises:
         ValueError: "FILE: FUNCTION() ...", with what was expected.
     """
+    if not isinstance(task, Task):
+        raise ValueError(f"{file}: make() gives a {type(task).__name__}: expected a Task")
     x, a, w = (_vector(size) for size in _sizes(task))
     key = jax.eval_shape(lambda: jax.random.key(0))
     with registry.speaking(file, "begin"):

@@ -16,11 +16,11 @@ import numpy as np
 from safebench.atomic import replacing
 from safebench.learning.learner import Policy
 from safebench.record import files
-from safebench.record.result import Result
+from safebench.record.result import LearnerRecord, Result, SafeguardRecord, TaskRecord
 from safebench.record.strict_json import about, build, plain
 from safebench.runs.arrays import cause
 from safebench.runs.arrays import checkpointer as _checkpointer
-from safebench.runs.cell import Cell
+from safebench.runs.cell import Cell, spelt_out
 
 SCHEMA_VERSION = 1
 CELL = "cell.json"
@@ -45,6 +45,11 @@ class Description:
     safeguard_config: dict[str, Any] = about("full configuration, defaults included")
     certificate: str = about("SHA-256 of the certificate", pattern="[0-9a-f]{64}")
     returns: tuple[float | None, ...] = about("final return of every seed; null: not finite", "reward")
+    sources: dict[str, str] | None = about(
+        "SHA-256 of the files that task, safeguard and learner were given by; null: of none",
+        pattern="[0-9a-f]{64}",
+        default=None,
+    )
 
 
 def beside(result_path: str | Path) -> Path:
@@ -88,7 +93,14 @@ def describe(cell: Cell, found: Result) -> Description:
         safeguard_config=plain(found.safeguard.config),
         certificate=found.certificate.sha256 if found.certificate else "0" * 64,
         returns=tuple(run.final.return_mean for run in found.runs),
+        sources=sources_of(found.task, found.safeguard, found.learner),
     )
+
+
+def sources_of(task: TaskRecord, safeguard: SafeguardRecord, learner: LearnerRecord) -> dict[str, str] | None:
+    """The digests of the files that plug-ins were given by; None if all are registered."""
+    named = {"task": task.source, "safeguard": safeguard.source, "learner": learner.source}
+    return {kind: source for kind, source in named.items() if source is not None} or None
 
 
 def cell_of(description: Description) -> Cell:
@@ -102,8 +114,8 @@ def cell_of(description: Description) -> Cell:
         interactions=description.interactions,
         physics="mjx" if description.physics == "plain" else description.physics,
         precision=description.precision,
-        learner_changes=_spelt_out(description.learner_config),
-        safeguard_changes=_spelt_out(description.safeguard_config),
+        learner_changes=spelt_out(description.learner_config),
+        safeguard_changes=spelt_out(description.safeguard_config),
     )
 
 
@@ -168,7 +180,3 @@ def restore(folder: str | Path, like: Policy) -> Policy:
         if found.shape != wanted.shape:
             raise ValueError(f"{path}: holds an array of shape {found.shape} where {wanted.shape} is wanted")
     return policies
-
-
-def _spelt_out(config: dict[str, Any]) -> tuple[tuple[str, str], ...]:
-    return tuple((name, value if isinstance(value, str) else repr(value)) for name, value in config.items())

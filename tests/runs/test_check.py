@@ -6,6 +6,7 @@ import re
 import pytest
 from tiny_cells import tiny
 
+import safebench
 from safebench.runs.prepare import prepare
 
 TASK = """
@@ -175,3 +176,13 @@ def test_a_name_that_no_result_can_have_is_refused(tmp_path, kind, stem):
 def test_an_underscore_is_a_hyphen(tmp_path):
     text = TASK.replace('"name": "mine"', '"name": "my_task"')
     assert prepare(cell_with(tmp_path, "task", text, "my_task")).task_record.name == "my-task"
+
+
+def test_the_python_interface_checks_a_file_too(tmp_path):
+    cell = cell_with(tmp_path, "task", TASK)
+    safebench.make(cell.task, "none", physics="compiled")  # the control
+    text = TASK.replace("CHANGES = {}", "CHANGES = dict(reward=lambda x, a, after, context: after)")
+    cell = cell_with(tmp_path, "task", text)
+    for call in (lambda: safebench.make(cell.task, "none"), lambda: safebench.filter(cell.task, "ray-mask")):
+        with pytest.raises(ValueError, match=r"mine.py: reward\(\) gives shape \(2,\)"):
+            call()

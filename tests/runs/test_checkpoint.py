@@ -16,6 +16,7 @@ import pytest
 from rich.console import Console
 from tiny_cells import tiny
 
+from safebench.commands import player
 from safebench.env.evaluate import evaluate
 from safebench.record import files
 from safebench.runs import checkpoint, devices, runner
@@ -224,3 +225,16 @@ def test_a_checkpoint_that_cannot_be_written_is_one_line(tmp_path, saved, monkey
     with pytest.raises(OSError, match=r"x\.checkpoint: cannot be written: No space left on device$"):
         checkpoint.save(tmp_path / "x.checkpoint", checkpoint.describe(CELL, saved[1]), {"a": np.zeros(3)})
     assert not (tmp_path / "x.checkpoint").exists()
+
+
+def test_a_checkpoint_of_a_file_that_has_changed_is_not_played(copy):
+    assert player.trained(copy, 3, ()).safeguards == ("ray-mask",)  # the control
+    described = json.loads((copy / "cell.json").read_text())
+    assert described["sources"] is None
+    described["sources"] = {"safeguard": "ab" * 32}
+    (copy / "cell.json").write_text(json.dumps(described))
+    with pytest.raises(ValueError, match="the file of its safeguard has changed since it was trained"):
+        player.trained(copy, 3, ())
+    del described["sources"]  # as checkpoints were before files were recorded
+    (copy / "cell.json").write_text(json.dumps(described))
+    assert player.trained(copy, 3, ()).safeguards == ("ray-mask",)
