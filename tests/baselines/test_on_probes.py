@@ -87,7 +87,9 @@ def test_every_learner_is_probed():
     assert set(RUNS) == set(registry.names("learner"))
 
 
-@pytest.mark.parametrize("name", WITH_CRITIC)
+@pytest.mark.parametrize(
+    "name", [name if name == "shac" else pytest.param(name, marks=pytest.mark.slow) for name in WITH_CRITIC]
+)
 def test_the_value_of_a_constant_reward_goes_on_beyond_truncation(name):
     # A learner that took truncation for the end would find at most 4.1 = 1 + .9 + ... + .9^4.
     found = critic_values(name, "constant_reward", np.zeros((1, 3)))

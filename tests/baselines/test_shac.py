@@ -57,6 +57,7 @@ def run(learner):
     return lambda seeds: program(jax.vmap(jax.random.key)(jnp.asarray(seeds, jnp.uint32)))
 
 
+@pytest.mark.slow
 def test_a_seed_decides_a_run_whatever_runs_beside_it(run):
     first, again, other = run([3, 5]), run([3, 5]), run([5, 4])
     leaves = [jax.tree.leaves(trained.state.policy) for trained in (first, again, other)]

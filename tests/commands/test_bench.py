@@ -11,6 +11,7 @@ from rich.console import Console
 from safebench.commands import bench, bench_filter, bench_learner, bench_physics
 
 
+@pytest.mark.slow
 def test_physics_are_timed_in_both_forms_and_compared(monkeypatch):
     monkeypatch.setattr(bench_physics, "BATCH", 2)
     monkeypatch.setattr(bench_physics, "STEPS", 2)

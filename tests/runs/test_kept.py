@@ -102,6 +102,7 @@ def test_an_interrupted_training_goes_on_with_the_same_bits_and_its_result_is_wr
     assert sorted(found.name for found in path.parent.iterdir()) == [path.name]  # nothing is left
 
 
+@pytest.mark.slow
 def test_a_resumed_training_depends_on_what_was_kept(whole, always, tmp_path, monkeypatch):
     """The negative control: from another state it gives another result."""
     state = tmp_path / "x.state"
@@ -129,6 +130,7 @@ def test_a_resumed_training_depends_on_what_was_kept(whole, always, tmp_path, mo
     assert found.runs[0].curve.return_mean[2:] != whole.runs[0].curve.return_mean[2:]
 
 
+@pytest.mark.slow
 def test_a_state_that_cannot_be_kept_ends_no_training(whole, always, tmp_path):
     (tmp_path / "file").touch()
     said = []
@@ -138,6 +140,7 @@ def test_a_state_that_cannot_be_kept_ends_no_training(whole, always, tmp_path):
     assert re.search(r"x\.state: cannot be written: .*the training goes on", line)
 
 
+@pytest.mark.slow
 def test_a_state_of_another_training_is_named_and_not_used(whole, always, tmp_path):
     path = path_of(CELL, tmp_path)
     other = {**kept.identity(prepare(CELL)), "version.jax": "0.0.1"}
@@ -151,6 +154,7 @@ def test_a_state_of_another_training_is_named_and_not_used(whole, always, tmp_pa
     assert [found.name for found in path.parent.iterdir()] == [path.name]
 
 
+@pytest.mark.slow
 def test_a_slip_in_the_options_does_not_replace_what_is_kept(whole, always, tmp_path):
     console = Console(quiet=True)
     track, _ = stopping(2)
@@ -166,6 +170,7 @@ def test_a_slip_in_the_options_does_not_replace_what_is_kept(whole, always, tmp_
     assert untimed(found) == untimed(whole)
 
 
+@pytest.mark.slow
 def test_short_trainings_keep_nothing(tmp_path):
     state = tmp_path / "x.state"
     assert kept.EVERY == 1.0

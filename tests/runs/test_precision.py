@@ -44,6 +44,7 @@ def python(code, **environment):
     )
 
 
+@pytest.mark.slow
 def test_the_environment_changes_no_random_number_and_no_program_of_ours():
     calm, hostile = (python(STREAM.format(first=OURS), **env) for env in ({}, HOSTILE))
     assert calm.returncode == 0, calm.stderr
