@@ -83,27 +83,30 @@ def critic_values(name, probe, observations):
     return net.apply(state.value if name == "shac" else state.networks["value"], scaled)[:, 0]
 
 
+def mostly_slow(names):
+    """One learner in the default tests, the others in the slow ones: each takes a training."""
+    return [name if name == "shac" else pytest.param(name, marks=pytest.mark.slow) for name in names]
+
+
 def test_every_learner_is_probed():
     assert set(RUNS) == set(registry.names("learner"))
 
 
-@pytest.mark.parametrize(
-    "name", [name if name == "shac" else pytest.param(name, marks=pytest.mark.slow) for name in WITH_CRITIC]
-)
+@pytest.mark.parametrize("name", mostly_slow(WITH_CRITIC))
 def test_the_value_of_a_constant_reward_goes_on_beyond_truncation(name):
     # A learner that took truncation for the end would find at most 4.1 = 1 + .9 + ... + .9^4.
     found = critic_values(name, "constant_reward", np.zeros((1, 3)))
     np.testing.assert_allclose(found, 1 / (1 - DISCOUNT), rtol=0.02)
 
 
-@pytest.mark.parametrize("name", WITH_CRITIC)
+@pytest.mark.parametrize("name", mostly_slow(WITH_CRITIC))
 def test_values_are_discounted_round_a_ring(name):
     expected = DISCOUNT ** np.array([2, 1, 0]) / (1 - DISCOUNT**3)
     found = critic_values(name, "ring_of_places", np.eye(3))
     np.testing.assert_allclose(found, expected, rtol=0.03)  # neighbours differ by 10 %
 
 
-@pytest.mark.parametrize("name", RUNS)
+@pytest.mark.parametrize("name", mostly_slow(RUNS))
 def test_the_best_action_of_a_single_step_is_found(name):
     x = np.linspace(-0.9, 0.9, 7)
     observations = np.stack([x, 0 * x, 0 * x], axis=1)
@@ -111,7 +114,7 @@ def test_the_best_action_of_a_single_step_is_found(name):
     np.testing.assert_allclose(found[:, 0], 0.5 * x, atol=0.05)
 
 
-@pytest.mark.parametrize("name", RUNS)
+@pytest.mark.parametrize("name", mostly_slow(RUNS))
 def test_a_reward_two_steps_later_is_credited_to_its_action(name):
     x = np.random.default_rng(1).uniform(0.2, 0.5, (8, 3)) * [1, 1, 0]
     found = jax.vmap(policy_of(name, "delayed_action"))(x)

@@ -51,14 +51,14 @@ def test_a_choice_of_nothing_is_refused():
 
 
 def test_a_suite_goes_on_without_a_broken_plugin(tmp_path, monkeypatch):
-    package = tmp_path / "stranger"
+    package = tmp_path / "wanderer"
     package.mkdir()
     (package / "__init__.py").write_text("")
     (package / "rover.py").write_text("import no_such_package")
-    info = tmp_path / "stranger-1.0.dist-info"
+    info = tmp_path / "wanderer-1.0.dist-info"
     info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: stranger\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[safebench.tasks]\nrover = stranger.rover\n")
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: wanderer\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[safebench.tasks]\nrover = wanderer.rover\n")
     whole = suites.cells("full")
     monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
     assert any(cell.task == "rover" for cell in suites.cells("full"))
@@ -70,3 +70,5 @@ def test_a_suite_goes_on_without_a_broken_plugin(tmp_path, monkeypatch):
     (package / "rover.py").write_text("from safebench.tasks.pendulum import *")  # the control
     importlib.invalidate_caches()
     assert len(usable(suites.cells("full"), console)) > len(whole)
+    for name in ("wanderer", "wanderer.rover"):
+        sys.modules.pop(name, None)

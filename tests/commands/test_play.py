@@ -187,6 +187,7 @@ def test_play_from_the_command_line(tmp_path, safebench):
     assert int(rows["none"][2]) > 0
 
 
+@pytest.mark.slow
 def test_a_trained_policy_is_played(tmp_path, safebench):
     code, _, error = safebench(
         "run", *tiny_cells.ARGUMENTS, "-g", "ray-mask", "--checkpoint", "--out", str(tmp_path)

@@ -102,12 +102,21 @@ def rollout_return(env, weights):
     return run
 
 
-@pytest.mark.parametrize("name", ["none", "boundary-projection", "ray-mask", "ray-mask-hyperbolic"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "boundary-projection",
+        "ray-mask",
+        pytest.param("none", marks=pytest.mark.slow),
+        pytest.param("ray-mask-hyperbolic", marks=pytest.mark.slow),
+    ],
+)
 def test_gradients_of_guarded_rollouts_match_finite_differences(name, task_of):
     env = Env(task_of("pendulum", "compiled"), guard_of(name))
     check_gradients(env, lengths=(2, 64))
 
 
+@pytest.mark.slow
 def test_gradients_through_mjx_match_finite_differences(task_of):
     check_gradients(Env(task_of("pendulum"), guard_of("ray-mask")), lengths=(2, 64))
 

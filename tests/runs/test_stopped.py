@@ -80,6 +80,7 @@ def written(path):
     return status.st_ino, status.st_mtime_ns
 
 
+@pytest.mark.slow
 def test_a_killed_run_is_resumed_without_losing_or_repeating_a_cell(tmp_path):
     words, (first, second) = command(tmp_path, NAMES[:2])
     with (tmp_path / "log").open("w") as log, until_the_first_result(words, [first], log) as process:

@@ -19,6 +19,7 @@ def process_of(cell):
     return process
 
 
+@pytest.mark.slow
 def test_workers_compute_the_same_and_a_killed_one_is_replaced(tmp_path):
     seen = []
 

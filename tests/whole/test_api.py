@@ -44,7 +44,10 @@ def test_what_is_offered():
         safebench.make("pendulum")  # no silent "none"
 
 
-@pytest.mark.parametrize("name", sorted(OFFERED))
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.slow) if name == "train" else name for name in sorted(OFFERED)],
+)
 def test_every_function_is_typed_and_explained_by_an_example_that_is_true(name, monkeypatch):
     function = getattr(safebench, name)
     hints = typing.get_type_hints(function)

@@ -63,7 +63,11 @@ def install(tmp_path, monkeypatch):
         write(info / "entry_points.txt", "\n".join(lines) + "\n")
 
     monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
-    return installed
+    before = set(sys.modules)
+    yield installed
+    for name in set(sys.modules) - before:  # another test's package may have the same name
+        if str(tmp_path) in str(getattr(sys.modules[name], "__file__", "")):
+            del sys.modules[name]
 
 
 def test_a_rival_of_a_built_in_name_is_broken_and_the_built_in_works(install):
