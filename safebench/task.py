@@ -5,7 +5,9 @@ A task is a module with `make(physics) -> Task` and `synthesise(progress) -> Cer
 `shipped_model(__file__)` and `shipped_certificate(__file__, dynamics)` find them.
 """
 
+from safebench.env.corridor import Corridor, Corridors, Start
 from safebench.env.derivatives import safe_norm
+from safebench.env.picture import Discs, Picture
 from safebench.env.shipped import shipped_certificate, shipped_model
 from safebench.env.task import (
     STARTS,
@@ -27,10 +29,15 @@ __all__ = [
     "Box",
     "Certificate",
     "Context",
+    "Corridor",
+    "Corridors",
+    "Discs",
     "Dynamics",
     "Physics",
+    "Picture",
     "Progress",
     "Search",
+    "Start",
     "Task",
     "allowed",
     "box",

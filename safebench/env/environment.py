@@ -8,6 +8,7 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from safebench.env import safe_set
 from safebench.env import task as tasks
+from safebench.env.corridor import FIXED, Corridor
 from safebench.env.safeguard import Guarded, Safeguard
 from safebench.env.safety import Safety
 from safebench.env.task import Context, Task
@@ -21,12 +22,16 @@ with quiet():  # brax imports MJX
 
 
 class Episode(NamedTuple):
-    """Where one environment stands. `key` drives its disturbances and its resets."""
+    """Where one environment stands. `key` drives its disturbances and its resets.
+
+    corridor: where the safe set is now, if it moves (see safebench.env.corridor).
+    """
 
     x: Float[Array, " n"]
     context: Context
     steps: Int[Array, ""]
     key: PRNGKeyArray
+    corridor: Corridor = FIXED
 
 
 class Outcome(NamedTuple):
@@ -35,6 +40,7 @@ class Outcome(NamedTuple):
     observation: of the state reached, before any reset: what a truncated return bootstraps from.
     applied: the action after the safeguard. distance: |applied - proposed|.
     truncated: the horizon is reached and a fresh episode begins. Tasks never terminate otherwise.
+    reached: which of the task's goals the next state has reached; without a goal of length 0.
     """
 
     observation: Float[Array, " o"]
@@ -43,14 +49,20 @@ class Outcome(NamedTuple):
     distance: Float[Array, ""]
     truncated: Bool[Array, ""]
     safety: Safety
+    reached: Bool[Array, " goals"]
 
 
 def guarded_step(
-    task: Task, safeguard: Safeguard, x: Float[Array, " n"], action: Float[Array, " m"], w: Float[Array, " q"]
+    task: Task,
+    safeguard: Safeguard,
+    x: Float[Array, " n"],
+    action: Float[Array, " m"],
+    w: Float[Array, " q"],
+    corridor: Corridor = FIXED,
 ) -> tuple[Float[Array, " n"], Guarded]:
     """The next state after the safeguarded action under disturbance w, and what the safeguard did."""
     affine = task.dynamics.linearise(x)
-    guarded = safeguard(action.astype(x.dtype), tasks.allowed(task, x, affine))
+    guarded = safeguard(action.astype(x.dtype), tasks.allowed(task, x, affine, corridor))
     # The one-step model is exact, so it IS the step: no second physics call.
     return predict(affine, guarded.action, w), guarded
 
@@ -70,16 +82,18 @@ class Env(BraxEnv):
     def begin(self, key: PRNGKeyArray) -> Episode:
         """A fresh episode from a start inside the safe set."""
         now, later = jax.random.split(key)
-        x, context = tasks.reset(self.task, now)
-        return Episode(x, context, jnp.zeros((), jnp.int32), later)
+        x, context, corridor = tasks.start(self.task, now)
+        return Episode(x, context, jnp.zeros((), jnp.int32), later, corridor)
 
-    def begin_at(self, x: Float[Array, " n"], context: Context, key: PRNGKeyArray) -> Episode:
-        """An episode from a given state."""
-        return Episode(jnp.asarray(x), context, jnp.zeros((), jnp.int32), key)
+    def begin_at(
+        self, x: Float[Array, " n"], context: Context, key: PRNGKeyArray, corridor: Corridor = FIXED
+    ) -> Episode:
+        """An episode from a given state, in a given corridor where the safe set moves."""
+        return Episode(jnp.asarray(x), context, jnp.zeros((), jnp.int32), key, corridor)
 
     def observe(self, episode: Episode) -> Float[Array, " o"]:
         """The observation at the episode's state."""
-        return self.task.observe(episode.x, episode.context)
+        return tasks.observe(self.task, episode.x, episode.context, episode.corridor)
 
     def advance(self, episode: Episode, action: Float[Array, " m"]) -> tuple[Episode, Outcome]:
         """One step; at the horizon the returned episode is a fresh one (never the same start twice)."""
@@ -94,18 +108,18 @@ class Env(BraxEnv):
     ) -> tuple[Episode, Outcome]:
         task, x, context = self.task, episode.x, episode.context
         w = task.disturb(noise_key, context).astype(x.dtype)
-        after, guarded = guarded_step(task, self.safeguard, x, action, w)
+        after, guarded = guarded_step(task, self.safeguard, x, action, w, episode.corridor)
         reward = task.reward(x, guarded.action, after, context)
-        reached = Episode(after, task.advance(context), episode.steps + 1, episode.key)
-        beyond = jnp.max(
-            jnp.abs(after - jnp.asarray(task.constraints.centre)) / jnp.asarray(task.constraints.radius) - 1
-        )
-        inside = jnp.all((after >= task.constraints.lower) & (after <= task.constraints.upper))
+        following = task.advance(context)
+        kept = safe_set.contains(task.safe_set, after, episode.corridor)
+        corridor = tasks.moved(task, after, following, episode.corridor)
+        reached = Episode(after, following, episode.steps + 1, episode.key, corridor)
+        violated, beyond = tasks.violation(task, after, following)
         finite = guarded.finite & jnp.all(jnp.isfinite(after)) & jnp.isfinite(reward)
         safety = Safety(
             steps=jnp.ones((), jnp.int32),
-            violations=(~inside).astype(jnp.int32),
-            departures=(~safe_set.contains(task.safe_set, after)).astype(jnp.int32),
+            violations=violated.astype(jnp.int32),
+            departures=(~kept).astype(jnp.int32),
             infeasible=(~guarded.feasible).astype(jnp.int32),
             last_line=guarded.last_line.astype(jnp.int32),
             interventions=(guarded.distance > INTERVENTION).astype(jnp.int32),
@@ -120,6 +134,7 @@ class Env(BraxEnv):
             distance=guarded.distance,
             truncated=reached.steps >= task.horizon,
             safety=safety,
+            reached=tasks.reached(task, after, following),
         )
 
     # brax API ---------------------------------------------------------------------------------------

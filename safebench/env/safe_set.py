@@ -2,6 +2,7 @@
 
 A state in the set has an action (the certified centre) whose next state is in the set again for every
 disturbance in the box: the theorem that `safebench certify` checks (see safebench.sets.certificate).
+A set that moves is one set for every corridor (see safebench.env.corridor).
 """
 
 from typing import NamedTuple
@@ -11,20 +12,27 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from safebench.env.action_set import ActionSet, with_box
+from safebench.env.corridor import FIXED, Corridor
 from safebench.physics.affine import Affine
 from safebench.sets.certificate import Certificate
-from safebench.sets.conditions import half_extent
+from safebench.sets.conditions import extents, half_extent
 from safebench.sets.polytope import Box
 from safebench.sets.rounding import allowance, command_terms, row_scale
 
 
 class SafeSet(NamedTuple):
-    """S = {x : normals @ x <= offsets} in absolute coordinates, with the law of its certificate.
+    """S(corridor) = {x : normals @ x <= offsets + low_rates @ low + high_rates @ high}, and its law.
+
+    Coordinates are absolute. A set that does not move has no columns in low_rates and high_rates: its only
+    corridor is FIXED.
+
 
     row_scale: what the rounding of each row is measured against (see safebench.sets.rounding).
     gain, feedforward: the law a = gain @ (x - translations @ r) + feedforward.
     translations, translation_limits, base_*: the governor reference r of x is any |r| <= limits with
         base_normals @ (x - translations @ r) <= base_offsets (k = 0 columns: no reference).
+    free_low, free_high: the translated coordinates of all states of S(corridor) lie between
+        low + free_low and high + free_high, the corridor's free box.
     """
 
     normals: Float[np.ndarray, "rows n"]
@@ -36,10 +44,16 @@ class SafeSet(NamedTuple):
     translation_limits: Float[np.ndarray, " k"]
     base_normals: Float[np.ndarray, "base n"]
     base_offsets: Float[np.ndarray, " base"]
+    low_rates: Float[np.ndarray, "rows moving"]
+    high_rates: Float[np.ndarray, "rows moving"]
+    free_low: Float[np.ndarray, " moving"]
+    free_high: Float[np.ndarray, " moving"]
 
 
-def from_certificate(certificate: Certificate) -> SafeSet:
+def from_certificate(certificate: Certificate, moving: bool = False) -> SafeSet:
     """The run-time form of a certificate's set.
+
+    moving: its translations are references in a corridor, instead of within the certificate's limits.
 
     Raises:
         ValueError: if a base row bounds two translations at once, for which `centre` has no closed form.
@@ -50,9 +64,13 @@ def from_certificate(certificate: Certificate) -> SafeSet:
     offsets = certificate.offsets + normals @ origin
     reach = half_extent(certificate.constraints, origin)
     command = command_terms(certificate.gain, certificate.feedforward, reach)
+    moved = normals @ certificate.translations
+    rates = moved if moving else moved[:, :0]
+    low, high = extents(certificate) if moving else (np.zeros(0), np.zeros(0))
+    middle = (origin @ certificate.translations)[: len(low)]
     return SafeSet(
         normals=normals,
-        offsets=offsets,
+        offsets=offsets - np.abs(rates) @ certificate.translation_limits[: rates.shape[1]],
         row_scale=row_scale(normals, offsets, certificate.magnitude, command),
         gain=certificate.gain,
         feedforward=certificate.feedforward - certificate.gain @ origin,
@@ -60,39 +78,81 @@ def from_certificate(certificate: Certificate) -> SafeSet:
         translation_limits=certificate.translation_limits,
         base_normals=certificate.base_normals,
         base_offsets=certificate.base_offsets + certificate.base_normals @ origin,
+        low_rates=np.minimum(rates, 0.0),
+        high_rates=np.maximum(rates, 0.0),
+        free_low=middle - low,
+        free_high=middle + high,
     )
 
 
-def contains(safe_set: SafeSet, x: Float[Array, " n"]) -> Bool[Array, ""]:
-    """Whether x is in S, without tolerance (False for NaN)."""
-    return jnp.all(jnp.asarray(safe_set.normals, x.dtype) @ x <= jnp.asarray(safe_set.offsets, x.dtype))
+def moves(safe_set: SafeSet) -> bool:
+    """Whether the set has corridors."""
+    return safe_set.low_rates.shape[1] > 0
 
 
-def reference(safe_set: SafeSet, x: Float[Array, " n"]) -> Float[Array, " k"]:
-    """A governor reference r with |r| <= limit and x - translations @ r in the base set, for x in S.
+def free_box(safe_set: SafeSet, corridor: Corridor) -> tuple[Float[Array, " k"], Float[Array, " k"]]:
+    """The box that holds the translated coordinates of every state of S(corridor)."""
+    low, high = jnp.asarray(corridor.low), jnp.asarray(corridor.high)
+    return low + safe_set.free_low.astype(low.dtype), high + safe_set.free_high.astype(high.dtype)
 
-    The base set bounds each reference separately; r is the middle of its interval.
+
+def offsets_of(safe_set: SafeSet, corridor: Corridor, dtype) -> Float[Array, " rows"]:
+    """The offsets of S(corridor)'s rows."""
+    offsets = jnp.asarray(safe_set.offsets, dtype)
+    if not moves(safe_set):
+        return offsets
+    low = jnp.asarray(safe_set.low_rates, dtype) @ jnp.asarray(corridor.low, dtype)
+    return offsets + low + jnp.asarray(safe_set.high_rates, dtype) @ jnp.asarray(corridor.high, dtype)
+
+
+def contains(safe_set: SafeSet, x: Float[Array, " n"], corridor: Corridor = FIXED) -> Bool[Array, ""]:
+    """Whether x is in S(corridor), without tolerance (False for NaN)."""
+    return jnp.all(jnp.asarray(safe_set.normals, x.dtype) @ x <= offsets_of(safe_set, corridor, x.dtype))
+
+
+def may_be(safe_set: SafeSet, corridor: Corridor) -> Bool[Array, ""]:
+    """Whether it is one of the corridors that the proof covers: -limits <= low <= high <= limits."""
+    limits = jnp.asarray(safe_set.translation_limits, corridor.low.dtype)
+    return jnp.all((corridor.low >= -limits) & (corridor.low <= corridor.high) & (corridor.high <= limits))
+
+
+def reference(safe_set: SafeSet, x: Float[Array, " n"], corridor: Corridor = FIXED) -> Float[Array, " k"]:
+    """A governor reference r of x in S(corridor): the middle of `references`."""
+    lower, upper = references(safe_set, x, corridor)
+    return 0.5 * (lower + upper)
+
+
+def references(
+    safe_set: SafeSet, x: Float[Array, " n"], corridor: Corridor = FIXED
+) -> tuple[Float[Array, " k"], Float[Array, " k"]]:
+    """The lowest and highest r in the corridor (fixed: |r| <= limit) with x - translations @ r in S0.
+
+    The base set bounds each reference separately. For x outside of S(corridor) lowest may exceed highest.
     """
     base, offsets = jnp.asarray(safe_set.base_normals, x.dtype), jnp.asarray(safe_set.base_offsets, x.dtype)
     rates = -(safe_set.base_normals @ safe_set.translations)  # base @ (x - T r) <= b: rates r <= slack
     slack = offsets - base @ x
     limit = jnp.asarray(safe_set.translation_limits, x.dtype)
+    least, most = (-limit, limit) if not moves(safe_set) else (corridor.low, corridor.high)
+    least, most = jnp.asarray(least, x.dtype), jnp.asarray(most, x.dtype)
     divisor = jnp.asarray(np.where(rates == 0, 1.0, rates), x.dtype)
     bound = slack[:, None] / divisor
-    upper = jnp.min(jnp.where(rates > 0, bound, limit), axis=0)
-    lower = jnp.max(jnp.where(rates < 0, bound, -limit), axis=0)
-    return 0.5 * (jnp.maximum(lower, -limit) + jnp.minimum(upper, limit))
+    upper = jnp.min(jnp.where(rates > 0, bound, most), axis=0)
+    lower = jnp.max(jnp.where(rates < 0, bound, least), axis=0)
+    return jnp.maximum(lower, least), jnp.minimum(upper, most)
 
 
-def centre(safe_set: SafeSet, x: Float[Array, " n"]) -> Float[Array, " m"]:
+def centre(safe_set: SafeSet, x: Float[Array, " n"], corridor: Corridor = FIXED) -> Float[Array, " m"]:
     """The certified action at x: the affine law around the governor reference."""
     if safe_set.translations.shape[1]:
-        x = x - jnp.asarray(safe_set.translations, x.dtype) @ reference(safe_set, x)
+        x = x - jnp.asarray(safe_set.translations, x.dtype) @ reference(safe_set, x, corridor)
     return jnp.asarray(safe_set.gain, x.dtype) @ x + jnp.asarray(safe_set.feedforward, x.dtype)
 
 
-def allowed(safe_set: SafeSet, affine: Affine, x: Float[Array, " n"], disturbance: Box) -> ActionSet:
-    """All actions whose next state is in S for every disturbance in the box.
+def allowed(
+    safe_set: SafeSet, affine: Affine, x: Float[Array, " n"], disturbance: Box, corridor: Corridor = FIXED
+) -> ActionSet:
+    """All actions whose next state is in S(corridor) for every disturbance in the box.
 
     H (c + B a + E w) <= h for all w in W  <=>  H B a <= h - H c - H E w0 - |H E| wbar, with w0, wbar
     the box's centre and radius; each row is tightened by the rounding margin.
@@ -104,6 +164,7 @@ def allowed(safe_set: SafeSet, affine: Affine, x: Float[Array, " n"], disturbanc
         disturbance.radius, dtype
     )
     rounding = allowance(safe_set.row_scale, dtype)
-    offsets = jnp.asarray(safe_set.offsets - rounding, dtype) - normals @ affine.drift - worst
-    barrier = jnp.asarray(safe_set.offsets, dtype) - normals @ x
-    return with_box(normals @ affine.control, offsets, centre(safe_set, x), barrier)
+    held_back = safe_set._replace(offsets=safe_set.offsets - rounding)
+    offsets = offsets_of(held_back, corridor, dtype) - normals @ affine.drift - worst
+    barrier = offsets_of(safe_set, corridor, dtype) - normals @ x
+    return with_box(normals @ affine.control, offsets, centre(safe_set, x, corridor), barrier)

@@ -8,11 +8,13 @@ import jax
 import jax.numpy as jnp
 import mujoco
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray, Scalar
+from jaxtyping import Array, Bool, Float, PRNGKeyArray, Scalar
 
 from safebench.env import safe_set as safe_sets
 from safebench.env import task_fields
 from safebench.env.action_set import ActionSet
+from safebench.env.corridor import FIXED, Corridor, Corridors, Start
+from safebench.env.picture import Picture
 from safebench.env.safe_set import SafeSet
 from safebench.env.shipped import shipped_certificate as shipped_certificate
 from safebench.env.shipped import shipped_model as shipped_model
@@ -39,7 +41,7 @@ class Task:
 
     horizon: steps of an episode.
     dynamics: the physics (see safebench.physics.dynamics).
-    constraints: the box X; leaving it IS a violation.
+    constraints: the box X; leaving it IS a violation, and so is what `excess` says.
     disturbance: the box W of all disturbances that safety is proven for.
     certificate: the proven set S inside X, as stored.
     observe: (x, context) -> observation.
@@ -58,6 +60,15 @@ class Task:
     disturb: (key, context) -> w in the box; uniform in it.
     reference_start: (state, context) of the paper's single evaluation episode; None.
     state_units: for figures; () for a mechanical task in metres, radians and seconds.
+    excess: (x, context) -> how far x is beyond further constraints that only the context knows (the true
+        distance to a true obstacle), each in units of its own size (an obstacle's radius): above 0 is a
+        violation. None: the box is all.
+    reached: (x, context) -> which of the task's goals x has reached, booleans of shape (goals,). From it
+        follow the success rate and the time to the goal. None: the task has no goal.
+    corridors: what moves the safe set with the episode (see safebench.env.corridor). `observe` is then given
+        the corridor, (x, context, corridor), `begin` and `starts` follow from it, and the certificate must
+        have translations. None: the set is fixed.
+    picture: (x, context, corridor) -> what `safebench play` draws of the scene. None: nothing more.
 
     Raises:
         ValueError: where something can neither be derived nor was stated, a field is not what it must be
@@ -72,7 +83,7 @@ class Task:
     constraints: Box
     disturbance: Box
     certificate: Certificate
-    observe: Callable[[Array, Context], Array]
+    observe: Callable[..., Array]
     reward: Callable[[Array, Array, Array, Context], Scalar]
     version: int = 1
     control_period: float = DERIVED
@@ -85,6 +96,10 @@ class Task:
     disturb: Callable[[PRNGKeyArray, Context], Array] = DERIVED
     reference_start: tuple[np.ndarray, Context] | None = None
     state_units: tuple[str, ...] = ()
+    excess: Callable[[Array, Context], Array] | None = None
+    reached: Callable[[Array, Context], Array] | None = None
+    corridors: Corridors | None = None
+    picture: Callable[[Array, Context, Corridor], Picture] | None = None
 
     def __post_init__(self):
         task_fields.check_stated(self)
@@ -92,8 +107,10 @@ class Task:
             "control_period": lambda: float(_model(self, "control_period").opt.timestep),
             "state_names": lambda: state_names(_model(self, "state_names")),
             "action_names": lambda: action_names(_model(self, "action_names")),
-            "safe_set": lambda: safe_sets.from_certificate(self.certificate),
-            "starts": lambda: uniform_starts(self.certificate),
+            "safe_set": lambda: safe_sets.from_certificate(self.certificate, self.corridors is not None),
+            "starts": lambda: (
+                drawn_starts(self.corridors) if self.corridors else uniform_starts(self.certificate)
+            ),
             "disturb": lambda: uniform_disturbance(self.disturbance),
         }
         for name, derive in derivations.items():
@@ -113,17 +130,73 @@ def _set(task: Task, field: str, value: Any) -> None:
     object.__setattr__(task, field, value)  # the way for a frozen dataclass to fill itself in
 
 
-def reset(task: Task, key: PRNGKeyArray) -> tuple[Float[Array, " n"], Context]:
-    """A start drawn uniformly from the safe set, and its context."""
+def start(task: Task, key: PRNGKeyArray) -> Start:
+    """Where an episode begins: drawn uniformly from a fixed safe set, or by the task where the set moves."""
+    if task.corridors is not None:
+        return task.corridors.begin(key)
     choice, context = jax.random.split(key)
     index = jax.random.randint(choice, (), 0, len(task.starts))
     x = jnp.asarray(task.starts)[index]
-    return x, task.begin(context, x)
+    return Start(x, task.begin(context, x))
 
 
-def allowed(task: Task, x: Float[Array, " n"], affine: Affine) -> ActionSet:
-    """The safe action set at x."""
-    return safe_sets.allowed(task.safe_set, affine, x, task.disturbance)
+def reset(task: Task, key: PRNGKeyArray) -> tuple[Float[Array, " n"], Context]:
+    """The state and the context of `start`."""
+    return start(task, key)[:2]
+
+
+def observe(
+    task: Task, x: Float[Array, " n"], context: Context, corridor: Corridor = FIXED
+) -> Float[Array, " o"]:
+    """The observation at a state."""
+    return task.observe(x, context) if task.corridors is None else task.observe(x, context, corridor)
+
+
+def allowed(task: Task, x: Float[Array, " n"], affine: Affine, corridor: Corridor = FIXED) -> ActionSet:
+    """The safe action set at x, in its corridor where the safe set moves."""
+    return safe_sets.allowed(task.safe_set, affine, x, task.disturbance, corridor)
+
+
+def moved(task: Task, x: Float[Array, " n"], context: Context, corridor: Corridor) -> Corridor:
+    """The next corridor at the state x reached in `corridor`: the one that the task proposes, if it is safe.
+
+    Safe: the proof covers it, x lies in its set, and its free boxes are clear. Once x has left S(corridor)
+    (which a certified safeguard does not do) nothing is left to protect, and any corridor is taken.
+    No gradient flows through a corridor.
+    """
+    if task.corridors is None:
+        return corridor
+    x, context, corridor = jax.lax.stop_gradient((x, context, corridor))
+    proposed = task.corridors.move(x, context, corridor)
+    proposed = Corridor(*(jnp.asarray(side, x.dtype) for side in proposed))
+    safe = safe_sets.contains(task.safe_set, x, proposed) & (task.corridors.clearance(context, proposed) >= 0)
+    left = ~safe_sets.contains(task.safe_set, x, corridor)
+    taken = safe_sets.may_be(task.safe_set, proposed) & (safe | left)
+    return jax.tree.map(
+        lambda new, old: jax.lax.stop_gradient(jnp.where(taken, new, old)), proposed, corridor
+    )
+
+
+def violation(
+    task: Task, x: Float[Array, " n"], context: Context
+) -> tuple[Bool[Array, ""], Float[Array, ""]]:
+    """Whether x violates the constraints (true for NaN), and the largest signed distance beyond any of them.
+
+    The distance is in half-widths of a side of the box, or in what `excess` measures in.
+    """
+    box = task.constraints
+    inside = jnp.all((x >= box.lower) & (x <= box.upper))
+    beyond = jnp.max(jnp.abs(x - jnp.asarray(box.centre)) / jnp.asarray(box.radius) - 1)
+    if task.excess is not None:
+        further = task.excess(x, context)
+        inside &= jnp.all(further <= 0)
+        beyond = jnp.maximum(beyond, jnp.max(further, initial=-jnp.inf))
+    return ~inside, beyond
+
+
+def reached(task: Task, x: Float[Array, " n"], context: Context) -> Bool[Array, " goals"]:
+    """Which goals x has reached."""
+    return jnp.zeros(0, bool) if task.reached is None else jnp.asarray(task.reached(x, context), bool)
 
 
 def uniform_disturbance(disturbance: Box) -> Callable[[PRNGKeyArray, Context], Array]:
@@ -140,6 +213,12 @@ def uniform_starts(certificate: Certificate, count: int = STARTS) -> Float[np.nd
     """Uniform samples of a certificate's set; the same for everybody."""
     relative = sample(Polytope(certificate.normals, certificate.offsets), _relative(certificate), count)
     return relative + certificate.origin
+
+
+def drawn_starts(corridors: Corridors, count: int = 256) -> Float[np.ndarray, "count n"]:
+    """States that episodes of a moving set begin in; the same for everybody."""
+    keys = jax.random.split(jax.random.key(0), count)
+    return np.asarray(jax.jit(jax.vmap(lambda key: corridors.begin(key).x))(keys))
 
 
 def _relative(certificate: Certificate) -> Box:

@@ -9,7 +9,7 @@ from jaxtyping import Float
 
 from safebench.sets import elimination
 from safebench.sets.certificate import Certificate
-from safebench.sets.duality import TINY, rounding_factor, upper_bounds
+from safebench.sets.duality import TINY, multipliers, rounding_factor, upper_bounds
 from safebench.sets.inclusion import Inclusion
 from safebench.sets.polytope import Box, Polytope
 from safebench.sets.rounding import MULTIPLE, allowance, command_terms, roundings, row_scale
@@ -41,8 +41,21 @@ def float32_allowance(certificate: Certificate) -> Float[Array, " rows"]:
     return allowance(scale, np.float32)
 
 
-def invariance_bounds(certificate: Certificate, inclusion: Inclusion) -> Float[Array, " rows"]:
-    """Rigorous upper bounds of H_i y+ over S0, |r| <= L and all residuals: condition 5."""
+def extents(certificate: Certificate) -> tuple[Float[Array, " k"], Float[Array, " k"]]:
+    """How far S0 reaches below and above its origin along each translation, rounded up."""
+    axes = certificate.translations.T
+    radius = half_extent(certificate.constraints, certificate.origin)
+    below, above = np.split(upper_bounds(np.vstack([-axes, axes]), certificate.base, radius).value, 2)
+    return below, above
+
+
+def invariance_bounds(
+    certificate: Certificate, inclusion: Inclusion, held: bool = False
+) -> Float[Array, " rows"]:
+    """Rigorous upper bounds of H_i y+ over S0, |r| <= L and all residuals: condition 5.
+
+    held: of H_i (y+ - T r), what is left when the reference stays where it is: condition 8.
+    """
     rows, gain = certificate.normals, certificate.gain
     n, m = inclusion.action.shape
     factor = rounding_factor(2 * n + m + 16)
@@ -51,8 +64,8 @@ def invariance_bounds(certificate: Certificate, inclusion: Inclusion) -> Float[A
     spread = factor * (np.abs(rows) @ closed_size) + TINY
     radius = half_extent(certificate.constraints, certificate.origin)
     moving = upper_bounds(rows @ closed, certificate.base, radius, spread).value
-    shift = inclusion.state @ certificate.translations
-    shift_size = np.abs(inclusion.state) @ np.abs(certificate.translations)
+    shift = inclusion.state @ certificate.translations - (certificate.translations if held else 0.0)
+    shift_size = (np.abs(inclusion.state) + np.eye(n)) @ np.abs(certificate.translations)
     limits = np.abs(certificate.translation_limits)
     translated = np.abs(rows @ shift) @ limits + factor * (np.abs(rows) @ shift_size @ limits)
     push = rows @ (inclusion.action @ certificate.feedforward)
@@ -108,6 +121,43 @@ def projection(certificate: Certificate, radius: Float[Array, " n"], failures: l
     room = offsets - factor * (combine @ np.abs(lifted.offsets))
     # Without positive room a row says nothing that a slack could be measured against: it fails.
     return least(np.where(room > 0, (room - bounds) / np.maximum(offsets, TINY), -np.inf))
+
+
+def corridors(certificate: Certificate, inclusion: Inclusion, failures: list[str]) -> float:
+    """Condition 8, for all corridors -L <= low <= high <= L at once.
+
+    Its projection rows are bounded with multipliers that do not depend on the corridor, so what is to be
+    shown is an affine function of (low, high): it is least at a corner (-L, -L), (L, L) or (-L, L).
+    """
+    T, limits = certificate.translations, certificate.translation_limits
+    radius = half_extent(certificate.constraints, certificate.origin)
+    factor = rounding_factor(2 * len(certificate.offsets) + len(limits) + 24)
+    try:
+        lifted = elimination.lift(certificate.base, T, limits)
+        combine = elimination.weights(lifted)
+    except ValueError as error:
+        failures.append(f"corridors: {error}")
+        return -np.inf
+    moved = certificate.normals @ T  # exact: columns of T are unit vectors
+    reach = np.abs(moved) @ limits
+    narrow = certificate.offsets - reach - factor * (certificate.offsets + reach)
+    invariant = narrow - invariance_bounds(certificate, inclusion, held=True)
+    invariant -= 2 * float32_allowance(certificate)
+
+    normals = combine @ lifted.normals
+    mu = multipliers(normals, certificate.polytope, radius)
+    spread = combine @ np.abs(lifted.normals) + mu @ np.abs(certificate.normals)
+    leak = (np.abs(normals - mu @ certificate.normals) + factor * spread) @ radius * (1 + factor)
+    bounds, (k, rows) = len(certificate.base_offsets), (len(limits), len(combine))
+    fixed = combine[:, :bounds] @ lifted.offsets[:bounds] - mu @ (certificate.offsets - reach) - leak
+    by_high = combine[:, bounds : bounds + k] - mu @ np.maximum(moved, 0.0)
+    by_low = -combine[:, bounds + k :] - mu @ np.minimum(moved, 0.0)
+    corners = np.stack([-by_low - by_high, by_low + by_high, by_high - by_low])  # x L
+    room = fixed + (corners.min(axis=0) * limits).sum(axis=1)
+    size = np.abs(combine[:, :bounds]) @ np.abs(lifted.offsets[:bounds]) + mu @ (certificate.offsets + reach)
+    size += (combine[:, bounds : bounds + k] + combine[:, bounds + k :] + 2 * (mu @ np.abs(moved))) @ limits
+    room -= factor * size
+    return least(invariant / np.maximum(narrow, TINY), room / np.maximum(size, TINY) if rows else np.inf)
 
 
 def magnitude(certificate: Certificate, inclusion: Inclusion) -> float:

@@ -21,6 +21,15 @@ lambda S (about o), in S, in X: S is robustly control invariant (Blanchini 1999,
   7. magnitude    delta_i covers what float32 can lose: the certificate's magnitude of one step is no less
                   than the system's, up to the reserve in `rounding.MULTIPLE`.
 
+Sets that move: for -L <= low <= high <= L let a corridor's set be S(low, high) = {y : y - T r in S0 for some r
+in [low, high]}. If, T with unit columns and h' = h - |H T| L,
+
+  8. corridors    {H y <= h' + min(H T, 0) low + max(H T, 0) high} = S(low, high) for all of them, and
+                  H_i (A (z + T r) + B (K z + k) + r' - T r) <= h'_i - 2 delta_i on S0, |r| <= L, all r',
+
+then each of them is robustly control invariant (the witness r of a state stays one of the next state), and
+lies in S, hence in X: an episode may change its corridor at any state that lies in both sets.
+
 PROOF of each condition: the maximum of a linear function over a polytope is bounded by weak duality, with
 every rounding error included (`duality.upper_bounds`); multipliers come from a linear program that is not
 trusted. Condition 1 is not circular: S cut at |y| <= R is compact; let t be the largest |y_j| / radius_j
@@ -178,6 +187,8 @@ def verify(
         slacks["contraction"] = least(claimed - ratios, 1 - claimed)
         shares = 2 * float32_allowance(certificate) / np.maximum(gaps, TINY)
         slacks["float32"] = least(1 - shares)
+        if certificate.translation_limits.size:
+            slacks["corridors"] = conditions.corridors(certificate, inclusion, failures)
         slacks["magnitude"] = conditions.magnitude(certificate, inclusion)
         failures += _describe(slacks, ratios)
     return Proof(
@@ -223,6 +234,7 @@ def _describe(slacks: dict[str, float], ratios: Float[Array, " rows"]) -> list[s
         "invariance": f"row {worst} is left: its next value reaches {ratios[worst]:.9f} of its offset",
         "contraction": f"the claimed contraction is not reached: row {worst} reaches {ratios[worst]:.9f}",
         "float32": "rounding in float32 needs more than the gap that the contraction leaves",
+        "corridors": "the set of some corridor is not what its rows say, or is left",
         "magnitude": "one step adds up larger terms than the certificate's rounding margin is made for",
     }
     failed = [name for name, slack in slacks.items() if not slack >= 0]

@@ -1,4 +1,4 @@
-"""The house: eight wings, imports one way, two towers without jax and MuJoCo, plug-ins see only a face."""
+"""The house: nine wings, imports one way, two towers without jax and MuJoCo, plug-ins see only a face."""
 
 import ast
 import functools
@@ -19,9 +19,10 @@ MAY_IMPORT = {
     "physics": {"sets"},
     "report": {"record"},
     "env": {"sets", "record", "physics"},
+    "navigation": {"sets", "record", "physics", "env"},
     "learning": {"sets", "record", "physics", "env"},
     "runs": {"sets", "record", "physics", "env", "learning"},
-    "commands": {"sets", "record", "physics", "report", "env", "learning", "runs"},
+    "commands": {"sets", "record", "physics", "report", "env", "navigation", "learning", "runs"},
 }
 """Of every wing: the other wings that it may import."""
 ENTRANCE = {
@@ -30,7 +31,7 @@ ENTRANCE = {
     "cli": {"commands", "runs"},
     "registry": set(),
     "atomic": set(),
-    "task": {"sets", "physics", "env"},
+    "task": {"sets", "physics", "env", "navigation"},
     "safeguard": {"env"},
     "learner": {"env", "learning"},
 }

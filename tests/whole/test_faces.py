@@ -14,7 +14,7 @@ PROMISED = {
     "safebench.task": """
         Task Context Physics Dynamics mechanical linear Box box symmetric_box Certificate Search Progress
         prove_safe_set shipped_model shipped_certificate uniform_starts uniform_disturbance safe_norm
-        reset allowed STARTS
+        reset allowed STARTS Corridor Corridors Start Discs Picture
     """,
     "safebench.safeguard": """
         ActionSet contains slacks Gradient Guarded Safeguard guard finite_centre clip_to_box safe_norm project

@@ -1,0 +1,29 @@
+"""What a task shows of its scene beside its bodies: obstacles, goals, free boxes, in a plane."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Array, Float
+
+NOTHING: Any = np.zeros((0, 2))
+
+
+class Discs(NamedTuple):
+    """Discs in a plane. centre [m]; radius [m], negative for a disc that is not there."""
+
+    centre: Float[Array, "discs 2"]
+    radius: Float[Array, " discs"]
+
+
+class Picture(NamedTuple):
+    """One moment of a scene, seen from above (or from the side for what moves in a vertical plane).
+
+    obstacles: what must not be touched. bodies: what moves. goals: where it is to go.
+    lower, upper: corners of the free boxes, one row per box.
+    """
+
+    obstacles: Discs
+    bodies: Discs
+    goals: Float[Array, "goals 2"]
+    lower: Float[Array, "boxes 2"] = NOTHING
+    upper: Float[Array, "boxes 2"] = NOTHING
