@@ -4,11 +4,16 @@ A plug-in is a module. Built-in ones are the files of safebench.tasks, safebench
 safebench.baselines, named after the file with hyphens for underscores. Third parties register modules
 under the entry-point groups of the same names, or name a file (`./my_task.py`) or a dotted path.
 
+One module may hold several tasks of one kind: its `VARIANTS`, registered names with the arguments that
+`make` and `synthesise` get for them.
+
 What a plug-in's own code does wrong, from its first line on, is said in one line that names its file.
 """
 
+import ast
 import contextlib
 import difflib
+import functools
 import hashlib
 import importlib
 import importlib.util
@@ -19,7 +24,7 @@ import traceback
 from collections.abc import Iterator, Mapping
 from importlib.metadata import entry_points
 from pathlib import Path
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import Any, Literal, NamedTuple
 
 Kind = Literal["task", "safeguard", "learner"]
@@ -51,6 +56,7 @@ class Plugin(NamedTuple):
 
     name: what results record: the registered name, or the stem of the file it was given by.
     source: SHA-256 of that file; None for a registered plug-in. file: what messages call it.
+    options: of a variant, what its module's functions are given.
     """
 
     kind: Kind
@@ -58,6 +64,7 @@ class Plugin(NamedTuple):
     module: ModuleType
     source: str | None
     file: str
+    options: Mapping[str, Any] = MappingProxyType({})
 
 
 def names(kind: Kind) -> list[str]:
@@ -89,7 +96,7 @@ def name_of(text: str) -> str:
 
 
 def make_task(name: str, *options: Any, **more: Any) -> Any:
-    """The task called `name`, made with its module's `make(*options)`.
+    """The task called `name`, made with its module's `make(*options)` and the options of its variant.
 
     Raises:
         LookupError: as `find`. ValueError: what `make` refuses or does wrong, with the task's name or file.
@@ -97,7 +104,7 @@ def make_task(name: str, *options: Any, **more: Any) -> Any:
     found = find("task", name)
     where = (f"task {found.name!r}",) if found.source is None else (found.file, "make")
     with speaking(*where):
-        return found.module.make(*options, **more)
+        return found.module.make(*options, **{**found.options, **more})
 
 
 def load(kind: Kind, name: str) -> ModuleType:
@@ -113,7 +120,8 @@ def find(kind: Kind, text: str) -> Plugin:
         ValueError: if the module cannot be imported or lacks what its kind must define.
     """
     sources, clashes = _sources(kind)
-    by_module = {source: name for name, source in sources.items()}
+    by_module = {source: name for name, source in sources.items() if name == name_of(source)}
+    by_module = {source: name for name, source in sources.items()} | by_module
     if text in clashes:
         raise LookupError(clashes[text])
     if text in sources or text in by_module:
@@ -130,7 +138,8 @@ def find(kind: Kind, text: str) -> Plugin:
     else:
         raise LookupError(unknown(kind, text, sources))
     _check(found)
-    return found
+    variants = getattr(found.module, "VARIANTS", {}) if found.source is None else {}
+    return found._replace(options=variants.get(found.name, found.options))
 
 
 def broken(kind: Kind) -> dict[str, str]:
@@ -187,6 +196,8 @@ def _sources(kind: Kind) -> tuple[dict[str, str], dict[str, str]]:
         for info in pkgutil.iter_modules(package.__path__)
         if not info.name.startswith("_")
     }
+    for module in tuple(built_in.values()):
+        built_in |= dict.fromkeys(_variants(module), module)
     claims: dict[str, dict[str, None]] = {}
     for point in entry_points(group=GROUPS[kind]):
         claims.setdefault(point.name, {})[point.value] = None
@@ -202,6 +213,18 @@ def _sources(kind: Kind) -> tuple[dict[str, str], dict[str, str]]:
         else:
             found |= dict.fromkeys([name], *others) if others else {}
     return found, clashes
+
+
+@functools.cache
+def _variants(module: str) -> tuple[str, ...]:
+    """The names in a built-in module's VARIANTS, which is written out as a literal; it is not imported."""
+    spec = importlib.util.find_spec(module)
+    if spec is None or spec.origin is None:
+        return ()
+    for node in ast.parse(Path(spec.origin).read_bytes()).body:
+        if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == ["VARIANTS"]:
+            return tuple(ast.literal_eval(node.value))
+    return ()
 
 
 def _imported(kind: Kind, name: str, dotted: str, given: str | None) -> Plugin:
@@ -266,6 +289,11 @@ def _check(plugin: Plugin) -> None:
         }
         if not fits[wanted]:
             raise BrokenPlugin(f"{plugin.file}: {name} must be {wanted}, not {value!r:.80}")
+    variants = defined.get("VARIANTS", {})
+    if not (isinstance(variants, Mapping) and all(isinstance(each, Mapping) for each in variants.values())):
+        raise BrokenPlugin(
+            f"{plugin.file}: VARIANTS must map names to the arguments of make, not {variants!r:.80}"
+        )
 
 
 def _cause(error: BaseException, file: str) -> str:

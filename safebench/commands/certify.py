@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 from rich import box
 from rich.console import Console
 from rich.measure import Measurement
@@ -31,12 +32,13 @@ float32: share of the margin that its rounding needs"""
 
 
 class Outcome(NamedTuple):
-    """A task's proof, or the reason why there is none."""
+    """A task's proof, or the reason why there is none. moves: of a set that moves, what was proven of it."""
 
     task: str
     proof: Proof | None
     volume: tuple[float, float, float] | None
     problem: str | None
+    moves: str | None = None
 
     @property
     def passed(self) -> bool:
@@ -174,7 +176,27 @@ def _outcome(name: str, task: Task, console: Console) -> Outcome:
                 agreement.FEW,
             )
             problems += [f"MJX does not do what was proven: {differs}"] if differs else []
-        return Outcome(name, checked, volume(task.certificate), "; ".join(problems) or None)
+        return Outcome(
+            name, checked, volume(task.certificate), "; ".join(problems) or None, corridors_of(task)
+        )
+
+
+def corridors_of(task: Task) -> str | None:
+    """For which corridors a set that moves is proven, and how far its states lie beyond them."""
+    if task.corridors is None:
+        return None
+    proven, safe = task.certificate, task.safe_set
+    moved = np.argmax(proven.translations, axis=0)
+    alike: dict[str, list[str]] = {}
+    for index, limit, low, high in zip(
+        moved, proven.translation_limits, safe.free_low, safe.free_high, strict=True
+    ):
+        middle = proven.origin[index]
+        words = (
+            f"[{middle - limit:.4g}, {middle + limit:.4g}], reach {middle - low:.3g} and {high - middle:.3g}"
+        )
+        alike.setdefault(words, []).append(task.state_names[index])
+    return "; ".join(f"{', '.join(names)} in {words}" for words, names in alike.items())
 
 
 def show(outcomes: Sequence[Outcome], unsaved: bool, console: Console) -> bool:
@@ -188,6 +210,9 @@ def show(outcomes: Sequence[Outcome], unsaved: bool, console: Console) -> bool:
     console.print(shown, crop=False)
     _complain(outcomes, console)
     for outcome in outcomes:
+        if outcome.passed and outcome.moves:
+            line = f"{outcome.task}: the set moves; proven for every corridor of {outcome.moves} beyond it."
+            console.print(Text(line), soft_wrap=True)
         if unsaved and outcome.proof is not None:
             command = synthesis.command(outcome.task)
             console.print(Text(f"Not saved. To write the set of {outcome.task}: {command}"), soft_wrap=True)

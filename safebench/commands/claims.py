@@ -18,8 +18,8 @@ from safebench.sets import certificate as certificates
 def known_certificates() -> dict[str, frozenset[str]]:
     """The digests of the certificates of every installed task, by its name.
 
-    A task's certificate is `certificates/STEM.npz` beside its module; a task without a readable one is not
-    in it, nor is a name that two plug-ins claim.
+    A task's certificate is `certificates/STEM.npz` beside its module, a variant's `certificates/NAME.npz`; a
+    task without a readable one is not in it, nor is a name that two plug-ins claim.
     """
     known: dict[str, frozenset[str]] = {}
     for name, module in registry.modules("task").items():
@@ -27,7 +27,8 @@ def known_certificates() -> dict[str, frozenset[str]]:
         if file is None:
             continue
         try:
-            found = certificates.load(file.parent / "certificates" / f"{file.stem}.npz")
+            own = file.parent / "certificates" / f"{name.replace('-', '_')}.npz"
+            found = certificates.load(own if own.is_file() else own.with_stem(file.stem))
         except (OSError, ValueError):
             continue
         known[name] = certificates.known_digests(found)

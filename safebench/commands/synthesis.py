@@ -39,7 +39,7 @@ def search(name: str, console: Console, shown: str = "") -> Certificate:
                 progress.update(bar, description=f"{shown}: {doing}", completed=done, total=of)
 
             with registry.speaking(plugin.file, "synthesise"):
-                found = plugin.module.synthesise(report)
+                found = plugin.module.synthesise(report, **plugin.options)
     except BrokenPlugin as error:
         if isinstance(error.__cause__, SynthesisError):
             raise error.__cause__ from None

@@ -49,9 +49,12 @@ def shipped_model(file: str | os.PathLike) -> mujoco.MjModel:
         raise ValueError(f"{_short(path)}: {reason}") from None
 
 
-def shipped_certificate(file: str | os.PathLike, dynamics: Dynamics) -> Certificate:
+def shipped_certificate(
+    file: str | os.PathLike, dynamics: Dynamics, variant: str | None = None
+) -> Certificate:
     """The certificate `certificates/NAME.npz` beside the task file NAME.py: pass `__file__`.
 
+    variant: the registered name of a variant, which has a certificate of its own.
     The bare name of a built-in task ("pendulum") gives that task's. Inside `with_certificate` it is that one.
 
     Raises:
@@ -59,7 +62,10 @@ def shipped_certificate(file: str | os.PathLike, dynamics: Dynamics) -> Certific
         ValueError: if it is damaged or was proven for other dynamics.
     """
     path = _beside(file, "certificates", ".npz")
-    search = f"`safebench certify {_as_typed(file)} --synthesise --save {_short(path)}`"
+    typed = _as_typed(file)
+    if variant is not None and variant != typed:
+        path, typed = path.with_name(f"{variant.replace('-', '_')}.npz"), variant
+    search = f"`safebench certify {typed} --synthesise --save {_short(path)}`"
     found, where = _candidate.get(), "the certificate"
     if found is None:
         if not path.exists():

@@ -12,7 +12,12 @@ from safebench.runs.cell import Cell
 from safebench.runs.presets import PAPER
 from safebench.runs.settings import with_options
 
-BUDGETS: Mapping[str, int] = {"pendulum": 100_000, "quadrotor": 200_000, "energy": 1_000_000}
+BUDGETS: Mapping[str, int] = {
+    "pendulum": 100_000,
+    "quadrotor": 200_000,
+    "energy": 1_000_000,
+    "seeker-blind": 500_000,
+}
 """Training interactions by task: the paper's, where it has the task."""
 
 DEFAULT_BUDGET = 200_000
@@ -26,6 +31,11 @@ COMPARED = (
 """The fields of a cell that are settings, beside the changes of learner and safeguard."""
 PAPER_TASKS = ("pendulum", "quadrotor", "energy")
 PAPER_OTHER_LEARNERS = ("none", "boundary-projection", "ray-mask")
+NAVIGATION_TASKS = ("seeker", "seeker-blind", "quadrotor-obstacles", "crowd")
+NAVIGATION_SAFEGUARDS = (
+    *("none", "boundary-projection", "ray-mask", "ray-mask-hyperbolic"),
+    *("cbf-qp", "replacement"),
+)
 
 
 @dataclass(frozen=True)
@@ -68,6 +78,16 @@ def analytic() -> list[Cell]:
     return [_standard("analytic", task, name, "shac") for task in PAPER_TASKS for name in PAPER]
 
 
+def navigation() -> list[Cell]:
+    """Safe sets that move: obstacles and crowds, six safeguards, SHAC and PPO."""
+    return [
+        _standard("navigation", task, name, learner)
+        for task in NAVIGATION_TASKS
+        for name in NAVIGATION_SAFEGUARDS
+        for learner in ("shac", "ppo")
+    ]
+
+
 def full() -> list[Cell]:
     """Every task, safeguard and learner."""
     return [
@@ -78,7 +98,7 @@ def full() -> list[Cell]:
     ]
 
 
-SUITES = {"quick": quick, "analytic": analytic, "paper": paper, "full": full}
+SUITES = {"quick": quick, "analytic": analytic, "paper": paper, "navigation": navigation, "full": full}
 
 
 def _standard(suite: str, task: str, safeguard: str, learner: str) -> Cell:

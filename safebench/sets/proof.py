@@ -21,7 +21,7 @@ lambda S (about o), in S, in X: S is robustly control invariant (Blanchini 1999,
   7. magnitude    delta_i covers what float32 can lose: the certificate's magnitude of one step is no less
                   than the system's, up to the reserve in `rounding.MULTIPLE`.
 
-Sets that move: for -L <= low <= high <= L let a corridor's set be S(low, high) = {y : y - T r in S0 for some r
+Sets that move: the corridor -L <= low <= high <= L has the set S(low, high) = {y : y - T r in S0 for some r
 in [low, high]}. If, T with unit columns and h' = h - |H T| L,
 
   8. corridors    {H y <= h' + min(H T, 0) low + max(H T, 0) high} = S(low, high) for all of them, and
