@@ -192,11 +192,10 @@ def corridors_of(task: Task) -> str | None:
         moved, proven.translation_limits, safe.free_low, safe.free_high, strict=True
     ):
         middle = proven.origin[index]
-        words = (
-            f"[{middle - limit:.4g}, {middle + limit:.4g}], reach {middle - low:.3g} and {high - middle:.3g}"
-        )
+        reach = f"at most {middle - low:.3g} below and {high - middle:.3g} above it"
+        words = f"within [{middle - limit:.4g}, {middle + limit:.4g}], its states {reach}"
         alike.setdefault(words, []).append(task.state_names[index])
-    return "; ".join(f"{', '.join(names)} in {words}" for words, names in alike.items())
+    return "; ".join(f"{', '.join(names)} {words}" for words, names in alike.items())
 
 
 def show(outcomes: Sequence[Outcome], unsaved: bool, console: Console) -> bool:
@@ -211,7 +210,7 @@ def show(outcomes: Sequence[Outcome], unsaved: bool, console: Console) -> bool:
     _complain(outcomes, console)
     for outcome in outcomes:
         if outcome.passed and outcome.moves:
-            line = f"{outcome.task}: the set moves; proven for every corridor of {outcome.moves} beyond it."
+            line = f"{outcome.task}: the set moves; proven for every corridor: {outcome.moves}."
             console.print(Text(line), soft_wrap=True)
         if unsaved and outcome.proof is not None:
             command = synthesis.command(outcome.task)
