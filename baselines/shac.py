@@ -104,6 +104,11 @@ SETTINGS = MappingProxyType(
         "quadrotor": Config(),
         # A day; rewards reach -900; observations are in kW, kWh and degrees.
         "energy": Config(environments=16, window=24, reward_scale=0.01, normalise=True),
+        # Scenes differ by episode: many environments at once. The way is long: rewards reach -10.
+        "seeker": Config(environments=32, discount=0.98, reward_scale=0.05),
+        "seeker-blind": Config(environments=32, discount=0.98, reward_scale=0.05),
+        # One window is 48 of 500 steps, of episodes that differ: many at once.
+        "quadrotor-obstacles": Config(environments=32, window=48, discount=0.98, reward_scale=0.05),
     }
 )
 """Tuned configurations by task name, each the same for every safeguard."""

@@ -8,6 +8,7 @@ A task is a module with `make(physics) -> Task` and `synthesise(progress) -> Cer
 from safebench.env.corridor import Corridor, Corridors, Start
 from safebench.env.derivatives import safe_norm
 from safebench.env.picture import Discs, Picture
+from safebench.env.safe_set import moving_set
 from safebench.env.shipped import shipped_certificate, shipped_model
 from safebench.env.task import (
     STARTS,
@@ -18,6 +19,11 @@ from safebench.env.task import (
     uniform_disturbance,
     uniform_starts,
 )
+from safebench.navigation.among_discs import among_discs
+from safebench.navigation.crowd import crowd_clearance, next_corridors
+from safebench.navigation.discs import by_distance, penetration
+from safebench.navigation.geodesic import way
+from safebench.navigation.scenes import Arena, Scene, scenes
 from safebench.physics.dynamics import Dynamics, Physics, linear, mechanical
 from safebench.sets.certificate import Certificate
 from safebench.sets.polytope import Box, box, symmetric_box
@@ -26,6 +32,7 @@ from safebench.sets.synthesis import prove_safe_set
 
 __all__ = [
     "STARTS",
+    "Arena",
     "Box",
     "Certificate",
     "Context",
@@ -36,19 +43,28 @@ __all__ = [
     "Physics",
     "Picture",
     "Progress",
+    "Scene",
     "Search",
     "Start",
     "Task",
     "allowed",
+    "among_discs",
     "box",
+    "by_distance",
+    "crowd_clearance",
     "linear",
     "mechanical",
+    "moving_set",
+    "next_corridors",
+    "penetration",
     "prove_safe_set",
     "reset",
     "safe_norm",
+    "scenes",
     "shipped_certificate",
     "shipped_model",
     "symmetric_box",
     "uniform_disturbance",
     "uniform_starts",
+    "way",
 ]

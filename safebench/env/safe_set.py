@@ -85,6 +85,15 @@ def from_certificate(certificate: Certificate, moving: bool = False) -> SafeSet:
     )
 
 
+def moving_set(certificate: Certificate) -> SafeSet:
+    """The run-time form of a certificate whose translations are references in a corridor.
+
+    Raises:
+        ValueError: as `from_certificate`.
+    """
+    return from_certificate(certificate, moving=True)
+
+
 def moves(safe_set: SafeSet) -> bool:
     """Whether the set has corridors."""
     return safe_set.low_rates.shape[1] > 0

@@ -13,9 +13,10 @@ applied to absolute sums that are themselves computed, covers both. `TINY` cover
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from scipy import sparse
 from scipy.optimize import linprog
+from scipy.sparse.csgraph import connected_components
 
 from safebench.sets.polytope import Polytope
 
@@ -50,32 +51,58 @@ def multipliers(
 
     excluded: for each direction, the index of a row that it may not use (to test that row's redundancy).
     A direction whose program fails gets zeros, hence a true but useless bound.
+
+    Where the rows fall into parts that share no coordinate, only the rows of the parts that a direction
+    touches can help it: the program is that much smaller.
     """
-    rows, n = polytope.normals.shape
-    scaled = polytope.normals * radius  # unit box: better conditioned
-    equations = np.hstack([scaled.T, np.eye(n), -np.eye(n)])
-    cost = np.concatenate([polytope.offsets, np.ones(2 * n)])
-    result = np.zeros((len(directions), rows))
-    for start in range(0, len(directions), _BATCH):
-        chunk = directions[start : start + _BATCH] * radius
-        k = len(chunk)
-        ceiling = np.full((k, rows + 2 * n), np.inf)
-        if excluded is not None:
-            ceiling[np.arange(k), excluded[start : start + k]] = 0.0
-        size = np.abs(chunk).max(axis=1, keepdims=True)
-        size[size == 0] = 1.0
-        program = linprog(
-            np.tile(cost, k),
-            A_eq=sparse.kron(sparse.eye_array(k), equations, format="csc"),
-            b_eq=(chunk / size).ravel(),
-            bounds=np.stack([np.zeros(ceiling.size), ceiling.ravel()], axis=1),
-            method="highs-ds",
-            options={"presolve": False},
-        )
-        if program.status == 0:
-            found = program.x.reshape(k, -1)[:, :rows]
-            result[start : start + k] = np.nan_to_num(np.clip(found * size, 0.0, None), posinf=0.0)
+    touches = polytope.normals != 0
+    count, part = connected_components(sparse.csr_array(touches.T @ touches), directed=False)
+    touched = np.stack([(directions[:, part == index] != 0).any(axis=1) for index in range(count)], axis=1)
+    result = np.zeros((len(directions), len(polytope.offsets)))
+    for parts in np.unique(touched, axis=0):
+        chosen = np.nonzero((touched == parts).all(axis=1))[0]
+        columns = np.nonzero(parts[part])[0]
+        own = np.nonzero(touches[:, columns].any(axis=1))[0]
+        if not len(own):
+            continue
+        for start in range(0, len(chosen), _BATCH):
+            batch = chosen[start : start + _BATCH]
+            barred = None if excluded is None else own == excluded[batch, None]
+            result[np.ix_(batch, own)] = _program(
+                directions[np.ix_(batch, columns)] * radius[columns],
+                polytope.normals[np.ix_(own, columns)] * radius[columns],  # unit box: better conditioned
+                polytope.offsets[own],
+                barred,
+            )
     return result
+
+
+def _program(
+    directions: Float[Array, "k n"],
+    normals: Float[Array, "rows n"],
+    offsets: Float[Array, " rows"],
+    barred: Bool[Array, "k rows"] | None,
+) -> Float[Array, "k rows"]:
+    """Multipliers of a few directions over rows in the unit box; all zeros if the program fails."""
+    (k, n), rows = directions.shape, len(offsets)
+    ceiling = np.full((k, rows + 2 * n), np.inf)
+    if barred is not None:
+        ceiling[:, :rows][barred] = 0.0
+    size = np.abs(directions).max(axis=1, keepdims=True)
+    size[size == 0] = 1.0
+    equations = np.hstack([normals.T, np.eye(n), -np.eye(n)])
+    program = linprog(
+        np.tile(np.concatenate([offsets, np.ones(2 * n)]), k),
+        A_eq=sparse.kron(sparse.eye_array(k), equations, format="csc"),
+        b_eq=(directions / size).ravel(),
+        bounds=np.stack([np.zeros(ceiling.size), ceiling.ravel()], axis=1),
+        method="highs-ds",
+        options={"presolve": False},
+    )
+    if program.status != 0:
+        return np.zeros((k, rows))
+    found = program.x.reshape(k, -1)[:, :rows]
+    return np.nan_to_num(np.clip(found * size, 0.0, None), posinf=0.0)
 
 
 def upper_bounds(

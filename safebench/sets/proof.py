@@ -21,14 +21,14 @@ lambda S (about o), in S, in X: S is robustly control invariant (Blanchini 1999,
   7. magnitude    delta_i covers what float32 can lose: the certificate's magnitude of one step is no less
                   than the system's, up to the reserve in `rounding.MULTIPLE`.
 
-Sets that move: the corridor -L <= low <= high <= L has the set S(low, high) = {y : y - T r in S0 for some r
-in [low, high]}. If, T with unit columns and h' = h - |H T| L,
+Sets that move: with unit columns T, h' = h - |H T| L and any corridor -L <= low <= high <= L, let its set be
+R(low, high) = {y : H y <= h' + min(H T, 0) low + max(H T, 0) high}. If for all corridors
 
-  8. corridors    {H y <= h' + min(H T, 0) low + max(H T, 0) high} = S(low, high) for all of them, and
+  8. corridors    every y in R(low, high) is z + T r with z in S0 and low <= r <= high, and
                   H_i (A (z + T r) + B (K z + k) + r' - T r) <= h'_i - 2 delta_i on S0, |r| <= L, all r',
 
-then each of them is robustly control invariant (the witness r of a state stays one of the next state), and
-lies in S, hence in X: an episode may change its corridor at any state that lies in both sets.
+then every R(low, high) is robustly control invariant (the witness r of a state stays one of the next state)
+and lies in S, hence in X: an episode may change its corridor at any state that lies in both sets.
 
 PROOF of each condition: the maximum of a linear function over a polytope is bounded by weak duality, with
 every rounding error included (`duality.upper_bounds`); multipliers come from a linear program that is not

@@ -25,6 +25,7 @@ from safebench.sets.invariant_set import invariant_set, projection
 from safebench.sets.laws import best_law, limit_choices
 from safebench.sets.polytope import Box
 from safebench.sets.proof import System
+from safebench.sets.rounding import MULTIPLE, roundings
 from safebench.sets.search import Progress, Search, SynthesisError
 from safebench.sets.volume import volume
 
@@ -70,7 +71,8 @@ def synthesise(
     translation_limits: range of each one's reference; searched over `search.share` by default.
     state_names, action_names: for messages; "state 3" and "action 0" by default.
 
-    The certificate's `magnitude` is the inclusion's, its `contraction` what the set reaches.
+    The certificate's `magnitude` is the inclusion's or, of a system of many states, larger; its `contraction`
+    is what the set reaches.
 
     Raises:
         SynthesisError: if no law of the scan gives a set; it says what took the room (safebench.sets.advice).
@@ -79,6 +81,9 @@ def synthesise(
     """
     search = search or Search()
     n, m = inclusion.action.shape
+    # Steps of many terms round more than the margin's multiple covers: the magnitude grows with them.
+    terms = roundings(n, m, len(disturbance.lower)) / MULTIPLE
+    inclusion = inclusion._replace(magnitude=max(1.0, 1.001 * terms) * inclusion.magnitude)
     if not ((constraints.lower < inclusion.origin) & (inclusion.origin < constraints.upper)).all():
         raise ValueError(f"the origin {inclusion.origin} must lie strictly inside {constraints}")
     state_names = named("state", state_names, n)

@@ -137,6 +137,53 @@ def test_altered_references_are_refused(kind):
     assert condition in second_opinion(alter(shipped("quadrotor")), coarse, *boxes("quadrotor"))
 
 
+# ---------------------------------------------------------------------------- sets that move
+
+
+def points(period: float, push: float) -> Linear:
+    """Two double integrators, semi-implicit."""
+    add = np.vstack([period**2 * np.eye(2), period * np.eye(2)])
+    state = np.block([[np.eye(2), period * np.eye(2)], [np.zeros((2, 2)), np.eye(2)]])
+    return Linear(state, push * add, add, np.zeros(4))
+
+
+MOVING = {"seeker": points(0.1, 2.0), "quadrotor_obstacles": SYSTEMS["quadrotor"]}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", MOVING)
+def test_shipped_sets_are_proven_again_for_every_corridor(name):
+    claim = shipped(name)
+    assert claim.task == name.replace("_", "-")
+    assert second_opinion(claim, MOVING[name], *boxes(name)) == []
+
+
+IN_A_CORRIDOR = {
+    "a row less": lambda c: replace(c, normals=c.normals[:-1], offsets=c.offsets[:-1]),
+    "a base too small": lambda c: replace(c, base_offsets=0.999 * c.base_offsets),
+    "rows larger about their reference": lambda c: replace(
+        c, offsets=1.01 * c.offsets - 0.01 * abs(c.normals @ c.translations) @ c.translation_limits
+    ),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", IN_A_CORRIDOR)
+def test_altered_sets_that_move_are_refused(kind):
+    altered = IN_A_CORRIDOR[kind](shipped("seeker"))
+    assert "corridors" in second_opinion(altered, MOVING["seeker"], *boxes("seeker"))
+
+
+@pytest.mark.slow
+def test_a_set_that_a_spring_pulls_along_is_fixed():
+    """It is invariant where its references may go everywhere, but not in a corridor far from the middle."""
+    claim, system = shipped("seeker"), MOVING["seeker"]
+    state = np.array(system.state)
+    state[:, 0] -= 0.05 * system.noise[:, 0]
+    failed = second_opinion(claim, system._replace(state=state), *boxes("seeker"))
+    assert failed == ["corridors"]
+
+
 # ---------------------------------------------------------------------------- quick controls
 
 

@@ -15,6 +15,8 @@ PROMISED = {
         Task Context Physics Dynamics mechanical linear Box box symmetric_box Certificate Search Progress
         prove_safe_set shipped_model shipped_certificate uniform_starts uniform_disturbance safe_norm
         reset allowed STARTS Corridor Corridors Start Discs Picture
+        Arena Scene scenes among_discs by_distance penetration way
+        moving_set next_corridors crowd_clearance
     """,
     "safebench.safeguard": """
         ActionSet contains slacks Gradient Guarded Safeguard guard finite_centre clip_to_box safe_norm project
