@@ -15,11 +15,12 @@ class Safety(NamedTuple):
 
     steps: environment steps counted.
     violations: next states outside the constraints X (ground truth).
-    departures: next states outside the certified safe set S.
+    departures: next states outside the certified safe set S, all that violate among them.
     infeasible: steps at which the safe action set was found empty.
     last_line: uses of the last line, the shrink to the certified centre.
     interventions: steps at which the applied action differs from the proposed one.
     non_finite: steps with a NaN or infinity in the proposed action, the next state or the reward.
+    switches: steps at which the safe set's corridor changed; 0 where the set is fixed. No failure.
     correction: sum of |applied - proposed| (Euclidean, normalised actions).
     worst_margin: largest signed distance beyond any constraint, in units of that constraint's
         half-width; negative while every state is strictly inside.
@@ -32,6 +33,7 @@ class Safety(NamedTuple):
     last_line: Int[Array, "..."]
     interventions: Int[Array, "..."]
     non_finite: Int[Array, "..."]
+    switches: Int[Array, "..."]
     correction: Float[Array, "..."]
     worst_margin: Float[Array, "..."]
 
@@ -39,7 +41,7 @@ class Safety(NamedTuple):
 def none() -> Safety:
     """The counters of zero steps."""
     zero = jnp.zeros((), jnp.int32)
-    return Safety(zero, zero, zero, zero, zero, zero, zero, jnp.zeros(()), jnp.full((), -jnp.inf))
+    return Safety(zero, zero, zero, zero, zero, zero, zero, zero, jnp.zeros(()), jnp.full((), -jnp.inf))
 
 
 def total(safety: Safety) -> Safety:

@@ -16,7 +16,7 @@ import numpy as np
 from safebench.record.reached import interactions_to_final
 from safebench.record.strict_json import about
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 OLDEST_VERSION = 1
 """Files of this version are read too: they lack the fields that have a default."""
 NAME = "[a-z0-9][a-z0-9.+-]*"
@@ -34,7 +34,9 @@ class Counters:
 
     steps: int = about("environment steps counted", "steps", minimum=0)
     violations: int = about("next states outside the constraints (ground truth)", "steps", minimum=0)
-    departures: int = about("next states outside the certified safe set", "steps", minimum=0)
+    departures: int = about(
+        "next states outside the certified safe set, all that violate among them", "steps", minimum=0
+    )
     infeasible: int = about("steps whose safe action set was found empty", "steps", minimum=0)
     last_line: int = about("uses of the last line, the shrink to the certified action", "steps", minimum=0)
     interventions: int = about("steps whose applied action differs from the proposed one", "steps", minimum=0)
@@ -45,6 +47,12 @@ class Counters:
     worst_margin: float | None = about(
         "largest signed distance beyond any constraint, negative while inside; null: no step, or not finite",
         "half-widths of the constraint",
+    )
+    switches: int | None = about(
+        "steps at which the safe set's corridor changed, 0 where it is fixed; null: not recorded",
+        "steps",
+        minimum=0,
+        default=None,
     )
 
     @property
@@ -66,6 +74,7 @@ class CounterColumns:
     non_finite: tuple[int, ...] = about("as in Counters", "steps", minimum=0)
     correction: tuple[float | None, ...] = about("as in Counters", "normalised action", minimum=0)
     worst_margin: tuple[float | None, ...] = about("as in Counters", "half-widths of the constraint")
+    switches: tuple[int, ...] | None = about("as in Counters", "steps", minimum=0, default=None)
 
 
 @dataclass(frozen=True)
@@ -102,6 +111,25 @@ class Curve:
         minimum=0,
         default=None,
     )
+    violated: tuple[float, ...] | None = about(
+        "share of evaluation episodes (not the paper's) with a violation at any step; null: not recorded",
+        minimum=0,
+        maximum=1,
+        default=None,
+    )
+    success: tuple[float, ...] | None = about(
+        "share of evaluation episodes (not the paper's) x goals in which the goal was reached at some step; "
+        "null: the task has no goal, or not recorded",
+        minimum=0,
+        maximum=1,
+        default=None,
+    )
+    time_to_goal: tuple[float | None, ...] | None = about(
+        "mean time until a goal was first reached, of those that were; null: none was, or as success",
+        "s",
+        minimum=0,
+        default=None,
+    )
 
 
 @dataclass(frozen=True)
@@ -112,6 +140,18 @@ class Final:
     reference_return: float | None = about("last reference_return of the curve", "reward")
     interactions_to_95: int | None = about(
         "first evaluated interactions with a return no more than 5 % below the final one", "steps", minimum=0
+    )
+    violated: float | None = about(
+        "last violated of the curve; null: not recorded", minimum=0, maximum=1, default=None
+    )
+    success: float | None = about(
+        "last success of the curve; null: no goal, or not recorded", minimum=0, maximum=1, default=None
+    )
+    time_to_goal: float | None = about(
+        "last time_to_goal of the curve; null: none reached, no goal, or not recorded",
+        "s",
+        minimum=0,
+        default=None,
     )
 
 
@@ -296,6 +336,11 @@ class Result:
         return tuple(run.seed for run in self.runs if run.failed)
 
     @property
+    def has_goal(self) -> bool:
+        """Whether it says how often the task's goals were reached."""
+        return self.runs[0].curve.success is not None
+
+    @property
     def from_files(self) -> tuple[str, ...]:
         """Which of task, safeguard and learner were given by a file."""
         sources = {
@@ -326,8 +371,11 @@ def make_run(seed: int, curve: Curve) -> Run:
 
 def entries(columns: CounterColumns) -> list[Counters]:
     """The counts at every point of a curve."""
-    names = [field.name for field in dataclasses.fields(columns)]
-    return [Counters(*counts) for counts in zip(*(getattr(columns, name) for name in names), strict=True)]
+    recorded = {name: values for name, values in vars(columns).items() if values is not None}
+    return [
+        Counters(**dict(zip(recorded, counts, strict=True)))
+        for counts in zip(*recorded.values(), strict=True)
+    ]
 
 
 def total(columns: CounterColumns) -> Counters:
@@ -336,15 +384,16 @@ def total(columns: CounterColumns) -> Counters:
 
 
 def together(parts: Iterable[Counters]) -> Counters:
-    """Sums, and the largest of the worst margins; the correction is None where one of them is."""
+    """Sums, and the largest of the worst margins; correction and switches are None where one of them is."""
     parts = list(parts)
     names = [field.name for field in dataclasses.fields(Counters)]
     counts = {name: [getattr(part, name) for part in parts] for name in names}
     margins = [margin for margin in counts.pop("worst_margin") if margin is not None]
-    corrections = counts.pop("correction")
+    corrections, switches = counts.pop("correction"), counts.pop("switches")
     return Counters(
         **{name: sum(values) for name, values in counts.items()},
         correction=None if None in corrections else math.fsum(corrections),
+        switches=None if None in switches else sum(switches),
         worst_margin=max(margins, default=None),
     )
 
@@ -353,7 +402,14 @@ def final(curve: Curve) -> Final:
     """Where a curve ends."""
     reference = curve.reference_return[-1] if curve.reference_return else None
     reached = interactions_to_final(curve.interactions, curve.return_mean)
-    return Final(curve.return_mean[-1], reference, reached)
+    return Final(
+        return_mean=curve.return_mean[-1],
+        reference_return=reference,
+        interactions_to_95=reached,
+        violated=curve.violated[-1] if curve.violated else None,
+        success=curve.success[-1] if curve.success else None,
+        time_to_goal=curve.time_to_goal[-1] if curve.time_to_goal else None,
+    )
 
 
 def non_finite_seeds(runs: tuple[Run, ...]) -> tuple[int, ...]:

@@ -1,4 +1,4 @@
-"""Two tables the paper does not have: learners side by side, and safeguards against none."""
+"""Tables the paper does not have: learners side by side, safeguards against none, and reaching goals."""
 
 from collections.abc import Sequence
 
@@ -8,6 +8,7 @@ from safebench.record.reached import interactions_to
 from safebench.record.result import Result
 from safebench.report import stats
 from safebench.report.paper import Paper
+from safebench.report.row import row
 from safebench.report.selection import ordered
 from safebench.report.stats import Estimate, Scores
 from safebench.report.table import Entry, Table
@@ -24,6 +25,41 @@ IMPROVEMENT_NOTE = (
     "learner without one, averaged over the tasks (Agarwal et al. 2021, arXiv 2108.13264), with its "
     "stratified bootstrap interval. Above 0.5 the safeguard helps learning. Paper: the same for its archive."
 )
+GOALS_NOTE = (
+    "Success: share of evaluation episodes x goals in which the goal was reached; violated: share of "
+    "evaluation episodes with a violation; both at the end of training, IQM over runs with 95 % bootstrap "
+    "interval. Time to the goal: IQM over the runs that reached one. Interventions and switches (of the safe "
+    "set's corridor): of all training and evaluation steps. Without a safeguard no other constraint is kept "
+    "either, so that such a return is no yardstick."
+)
+
+
+def goals(results: Sequence[Result]) -> Table:
+    """Who reaches the goal, on the tasks that have one."""
+    rows: list[tuple[Entry, ...]] = []
+    for result in ordered([result for result in results if result.has_goal]):
+        figures = row(result)
+        steps = max(figures.safety.steps, 1)
+        rows.append(
+            (
+                *(result.task.name, result.learner.name, result.safeguard.name),
+                _percent(figures.success),
+                figures.time_to_goal,
+                _percent(figures.violated),
+                figures.returns,
+                100 * figures.safety.interventions / steps,
+                None if figures.switches is None else 1000 * figures.switches,
+            )
+        )
+    header = (
+        *("task", "learner", "safeguard", "success %", "time to the goal s", "violated %", "return"),
+        *("interventions %", "switches per 1000 steps"),
+    )
+    return Table("goals", "Reaching the goal", header, tuple(rows), GOALS_NOTE)
+
+
+def _percent(share: Estimate | None) -> Estimate | None:
+    return None if share is None else Estimate(*(100 * part for part in share))
 
 
 def contest(results: Sequence[Result], paper: Paper) -> Table:

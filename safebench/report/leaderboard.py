@@ -12,15 +12,18 @@ from safebench.record import admission
 from safebench.record.admission import Claims, Known, LeftOut
 from safebench.record.result import NAME, Result
 from safebench.record.strict_json import about, plain
-from safebench.report import escape, page, stats, summary
-from safebench.report.numbers import interval
+from safebench.report import escape, page, stats
+from safebench.report.numbers import interval, percent
+from safebench.report.row import row
 from safebench.report.selection import one_per_cell
 from safebench.report.stats import Estimate
 from safebench.report.table import DIVERGED_NOTE
 
 # ruff: noqa: RUF009 (`about` only wraps dataclasses.field)
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
+GOAL = ("success % [95 %]", "time to goal s", "violated %")
+"""The columns of a task that has a goal."""
 NOTHING = "Nothing is ranked"
 MOST_CHANGES = 5
 """Changed settings that a reason names."""
@@ -61,6 +64,20 @@ class Entry:
     last_line: int = about("uses of the last line", "steps")
     interventions: int = about("steps whose action was changed", "steps")
     skipped: int | None = about("updates not made, their gradient not finite; null: not recorded", "updates")
+    switches: int | None = about(
+        "steps at which the safe set's corridor changed; null: not recorded", "steps"
+    )
+    success_iqm: float | None = about(
+        "share of evaluation episodes x goals reached at the end, IQM over seeds; null: no goal"
+    )
+    success_low: float | None = about("lower end of its 95 % interval")
+    success_high: float | None = about("upper end of its 95 % interval")
+    time_to_goal: float | None = about(
+        "mean time until a goal was reached, IQM over the seeds that reached one; null: none, or no goal", "s"
+    )
+    violated_iqm: float | None = about(
+        "share of evaluation episodes with a violation at the end, IQM over seeds; null: not recorded"
+    )
     seconds_per_1000_interactions: float = about("of one seed, compilation excluded", "s")
     suite: str = about("suite", pattern=NAME)
     precision: str = about("of physics and safety")
@@ -196,8 +213,8 @@ def _order(entry: Entry) -> tuple:
 
 
 def _entry(cell: Result) -> Entry:
-    figures = summary.row(cell)
-    safety = figures.safety
+    figures = row(cell)
+    safety, success = figures.safety, figures.success
     return Entry(
         rank=None,
         task=cell.task.name,
@@ -220,6 +237,12 @@ def _entry(cell: Result) -> Entry:
         last_line=safety.last_line,
         interventions=safety.interventions,
         skipped=cell.skipped,
+        switches=safety.switches,
+        success_iqm=_finite(success.value) if success else None,
+        success_low=_finite(success.low) if success else None,
+        success_high=_finite(success.high) if success else None,
+        time_to_goal=None if figures.time_to_goal is None else _finite(figures.time_to_goal),
+        violated_iqm=_finite(figures.violated.value) if figures.violated else None,
         seconds_per_1000_interactions=cell.timing.seconds_per_1000_interactions,
         suite=cell.suite,
         precision=cell.precision,
@@ -254,12 +277,16 @@ def markdown(board: Leaderboard) -> str:
     lines = ["# Leaderboard", "", "Ranked: cells whose safety is certified, by IQM of the final return."]
     if board.empty:
         lines += ["", board.empty]
-    header = (
-        "| rank | safeguard | learner | return IQM [95 %] | violations | interventions % | skipped | s/1000 |"
-    )
     for task in dict.fromkeys(entry.task for entry in board.entries):
-        lines += ["", f"## {task}", "", header, "|--:|---|---|--:|--:|--:|--:|--:|"]
-        lines += [_line(entry) for entry in board.entries if entry.task == task]
+        entries = [entry for entry in board.entries if entry.task == task]
+        rows = list(map(_cells, entries))
+        # Columns of goals are there where the task has one.
+        chosen = [name for name in rows[0] if _has_goal(entries) or name not in GOAL]
+        lines += ["", f"## {task}", "", _line(chosen)]
+        lines.append(
+            "|" + "|".join("---" if name in ("safeguard", "learner") else "--:" for name in chosen) + "|"
+        )
+        lines += [_line([cells[name] for name in chosen]) for cells in rows]
     if board.entries:
         lines += ["", *_legend(board)]
     if board.left_out:
@@ -273,22 +300,41 @@ def _legend(board: Leaderboard) -> list[str]:
         "since a loss or gradient was not finite (-: not recorded). s/1000: seconds per 1000 interactions of",
         "one seed.",
     ]
+    if _has_goal(board.entries):
+        lines += [
+            "Success: share of evaluation episodes x goals in which the goal was reached; violated: share of",
+            "evaluation episodes with a violation; both at the end, IQM over seeds.",
+        ]
     if any(None in (entry.return_iqm, entry.return_low, entry.return_high) for entry in board.entries):
         lines.append(DIVERGED_NOTE)
     return lines
 
 
-def _line(entry: Entry) -> str:
+def _has_goal(entries: Sequence[Entry]) -> bool:
+    return any(entry.success_iqm is not None for entry in entries)
+
+
+def _cells(entry: Entry) -> dict[str, str]:
+    """What the tables say of an entry, by column."""
     parts = (entry.return_iqm, entry.return_low, entry.return_high)
     returns = Estimate(*(-math.inf if part is None else part for part in parts))
-    cells = (
-        "-" if entry.rank is None else str(entry.rank),
-        entry.safeguard,
-        entry.learner,
-        interval(returns),
-        f"{entry.violations:,}",
-        f"{100 * entry.interventions / max(entry.steps, 1):.1f}",
-        "-" if entry.skipped is None else f"{entry.skipped:,}",
-        f"{entry.seconds_per_1000_interactions:.3g}",
-    )
+    shares = [
+        share for share in (entry.success_iqm, entry.success_low, entry.success_high) if share is not None
+    ]
+    return {
+        "rank": "-" if entry.rank is None else str(entry.rank),
+        "safeguard": entry.safeguard,
+        "learner": entry.learner,
+        "return IQM [95 %]": interval(returns),
+        "success % [95 %]": percent(Estimate(*shares) if shares else None),
+        "time to goal s": "-" if entry.time_to_goal is None else f"{entry.time_to_goal:.2f}",
+        "violated %": "-" if entry.violated_iqm is None else f"{100 * entry.violated_iqm:.1f}",
+        "violations": f"{entry.violations:,}",
+        "interventions %": f"{100 * entry.interventions / max(entry.steps, 1):.1f}",
+        "skipped": "-" if entry.skipped is None else f"{entry.skipped:,}",
+        "s/1000": f"{entry.seconds_per_1000_interactions:.3g}",
+    }
+
+
+def _line(cells: Sequence[str]) -> str:
     return "| " + " | ".join(cells) + " |"

@@ -22,3 +22,11 @@ def interval(estimate: Estimate) -> str:
     if value == low == high:
         return value
     return f"{value} [{low}, {high}]"
+
+
+def percent(share: Estimate | None) -> str:
+    """A share and its interval in per cent, with one digit."""
+    if share is None:
+        return "-"
+    value, low, high = (f"{100 * part:.1f}" for part in share)
+    return value if value == low == high else f"{value} [{low}, {high}]"

@@ -12,7 +12,8 @@ from matplotlib.lines import Line2D
 
 from safebench import atomic
 from safebench.record.result import Result
-from safebench.report import stats, summary, tables
+from safebench.report import stats, tables
+from safebench.report.row import row
 from safebench.report.selection import by_task, by_task_and_learner
 from safebench.report.style import MARKERS, colour, dashes, marker, minus, styled
 
@@ -29,11 +30,34 @@ def learning_curves(results: Sequence[Result]) -> Figure:
         figure, axes = _panels(panels, "interactions", "return")
         for axis, cells in zip(axes, panels.values(), strict=True):
             for cell in cells:
-                _curve(axis, cell, len(cells))
+                _band(axis, cell, [run.curve.return_mean for run in cell.runs], len(cells))
             _readable_returns(axis, cells)
             axis.xaxis.set_major_formatter(matplotlib.ticker.EngFormatter(sep=""))
         _legend(figure, axes)
     return figure
+
+
+def success_curves(results: Sequence[Result]) -> Figure | None:
+    """Share of goals reached over interactions, IQM and 95 % interval over seeds.
+
+    A panel per task and learner; None without a task that has a goal.
+    """
+    panels = by_task_and_learner([result for result in results if result.has_goal])
+    if not panels:
+        return None
+    with styled():
+        figure, axes = _panels(panels, "interactions", "success [%]")
+        for axis, cells in zip(axes, panels.values(), strict=True):
+            for cell in cells:
+                _band(axis, cell, [_shares(run.curve.success) for run in cell.runs], len(cells))
+            axis.set_ylim(-2, 102)
+            axis.xaxis.set_major_formatter(matplotlib.ticker.EngFormatter(sep=""))
+        _legend(figure, axes)
+    return figure
+
+
+def _shares(column: Sequence[float] | None) -> list[float]:
+    return [100 * share for share in column or ()]
 
 
 def return_and_interventions(results: Sequence[Result]) -> Figure | None:
@@ -48,7 +72,7 @@ def return_and_interventions(results: Sequence[Result]) -> Figure | None:
         figure, axes = _panels(panels, "steps with intervention [%]", "final return")
         for axis, cells in zip(axes, panels.values(), strict=True):
             for cell in cells:
-                figures = summary.row(cell)
+                figures = row(cell)
                 value, low, high = figures.returns
                 if not np.isfinite(figures.returns).all():
                     continue  # a diverged cell has no place on the axis; the tables show it
@@ -220,15 +244,13 @@ def _readable_shares(axis: Axes) -> None:
         axis.set_xlim(0, max(1.08 * axis.get_xlim()[1], 1))
 
 
-def _curve(axis: Axes, cell: Result, cells: int) -> None:
+def _band(axis: Axes, cell: Result, columns: Sequence[Sequence[float | None]], cells: int) -> None:
+    """One cell's curve with its interval. columns: one of each seed's curve; cells: on this axis."""
     name = cell.safeguard.name
     # Seeds of one cell are evaluated at the same interactions; keep what all of them have.
     length = min(len(run.curve.interactions) for run in cell.runs)
     interactions = np.array(cell.runs[0].curve.interactions[:length])
-    points = [
-        stats.iqm_interval([run.curve.return_mean[i] for run in cell.runs], resamples=500)
-        for i in range(length)
-    ]
+    points = [stats.iqm_interval([column[i] for column in columns], resamples=500) for i in range(length)]
     values, low, high = np.where(np.isfinite(points), points, np.nan).T
     axis.plot(interactions, values, color=colour(name), linestyle=dashes(name), label=name)
     axis.fill_between(interactions, low, high, color=colour(name), alpha=shade(cells), linewidth=0)

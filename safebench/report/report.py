@@ -1,4 +1,4 @@
-"""`safebench report DIR`: the paper's tables, two more, and all figures, from a folder's result files."""
+"""`safebench report DIR`: the paper's tables, ours, and all figures, from a folder's result files."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -70,6 +70,7 @@ def _tables(cells: list[Result], paper: Paper, target: Path) -> tuple[list[Path]
         *tables.all_tables(cells, paper),
         comparisons.contest(cells, paper),
         comparisons.improvement(cells, paper),
+        *([comparisons.goals(cells)] if _goals(cells) else []),
     ]
     shown = [_with_failures(table, cells) for table in built if table.rows]
     document = [
@@ -106,6 +107,7 @@ def _with_failures(table: Table, cells: Sequence[Result]) -> Table:
 def _figures(cells: list[Result], target: Path) -> tuple[list[Path], list[LeftOut]]:
     drawings: dict[str, Callable[[Sequence[Result]], Figure | None]] = {
         "learning-curves": plots.learning_curves,
+        **({"success": plots.success_curves} if _goals(cells) else {}),
         "return-interventions": plots.return_and_interventions,
         "performance-profile": plots.performance_profile,
         "run-time": plots.run_time_overhead,
@@ -119,6 +121,11 @@ def _figures(cells: list[Result], target: Path) -> tuple[list[Path], list[LeftOu
         else:
             written += plots.save(figure, target / name)
     return written, left_out
+
+
+def _goals(cells: Sequence[Result]) -> bool:
+    """Whether any task has a goal: what is said of goals is missing nowhere else."""
+    return any(cell.has_goal for cell in cells)
 
 
 def _some(names: Sequence[str]) -> str:

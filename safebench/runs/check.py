@@ -4,7 +4,6 @@ Shapes are found by tracing each function alone (milliseconds). Of a task that i
 a reward that is NaN at the first states would be found out by a whole training otherwise.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -13,11 +12,14 @@ import numpy as np
 
 from safebench import registry
 from safebench.env import task as tasks
+from safebench.env.corridor import FIXED, Corridor
 from safebench.env.environment import Env
 from safebench.env.safeguard import Guarded, Safeguard
 from safebench.env.task import Task
 from safebench.learning.learner import Learner
 from safebench.physics.affine import Affine
+from safebench.runs import check_scene
+from safebench.runs.traced import array, shapes, vector
 
 STARTS = 64
 """States at which values are looked at."""
@@ -33,34 +35,39 @@ def check_task(task: Task, file: str, values: bool) -> None:
     """
     if not isinstance(task, Task):
         raise ValueError(f"{file}: make() gives a {type(task).__name__}: expected a Task")
-    x, a, w = (_vector(size) for size in _sizes(task))
+    x, a, w = (vector(size) for size in _sizes(task))
     key = jax.eval_shape(lambda: jax.random.key(0))
-    with registry.speaking(file, "begin"):
-        context = jax.eval_shape(task.begin, key, x)
+    moves = task.corridors is not None
+    begin = "corridors.begin" if moves else "begin"
+    with registry.speaking(file, begin):
+        _, context, corridor = jax.eval_shape(lambda key: tasks.start(task, key), key)
     with registry.speaking(file, "advance"):
         following = jax.eval_shape(task.advance, context)
-    if _shapes(following) != _shapes(context):
+    if shapes(following) != shapes(context):
         raise ValueError(
-            f"{file}: advance() gives {_shapes(following)}: expected what begin() gives, {_shapes(context)}"
+            f"{file}: advance() gives {shapes(following)}: expected what {begin}() gives, {shapes(context)}"
         )
     if task.reference_start is not None:
         _, chosen = task.reference_start
         given = jax.eval_shape(lambda: chosen)
-        if _shapes(given) != _shapes(context):
+        if shapes(given) != shapes(context):
             raise ValueError(
-                f"{file}: the context of reference_start is {_shapes(given)}: expected what begin() gives, "
-                f"{_shapes(context)}"
+                f"{file}: the context of reference_start is {shapes(given)}: expected what begin() gives, "
+                f"{shapes(context)}"
             )
-    observed = _traced(file, "observe", task.observe, x, context)
+    observed = array(file, "observe", task.observe, x, context, *((corridor,) if moves else ()))
     if len(observed.shape) != 1 or observed.shape[0] < 1:
         raise ValueError(f"{file}: observe() gives shape {observed.shape}: expected one axis, (o,)")
-    rewarded = _traced(file, "reward", task.reward, x, a, x, context)
+    rewarded = array(file, "reward", task.reward, x, a, x, context)
     if rewarded.shape != ():
         raise ValueError(f"{file}: reward() gives shape {rewarded.shape}: expected a scalar, shape ()")
-    disturbed = _traced(file, "disturb", task.disturb, key, context)
+    disturbed = array(file, "disturb", task.disturb, key, context)
     if disturbed.shape != w.shape:
         raise ValueError(f"{file}: disturb() gives shape {disturbed.shape}: expected {w.shape}")
+    check_scene.check_shapes(task, x, context, corridor, file)
     if values:
+        if task.corridors is not None:
+            check_scene.check_starts(task, task.corridors, STARTS, file)
         _check_values(task, file)
 
 
@@ -73,19 +80,21 @@ def check_safeguard(safeguard: Safeguard, task: Task, file: str) -> None:
     if not callable(safeguard):
         raise ValueError(f"{file}: make() gives {safeguard!r:.80}: expected a function (action, action set)")
     n, m, q = _sizes(task)
-    x, a = _vector(n), _vector(m)
-    shapes: Any = [jax.ShapeDtypeStruct(shape, x.dtype) for shape in ((n,), (n, m), (n, q))]
-    affine = Affine(*shapes)
+    x, a = vector(n), vector(m)
+    parts: Any = [jax.ShapeDtypeStruct(shape, x.dtype) for shape in ((n,), (n, m), (n, q))]
+    affine = Affine(*parts)
+    moving: Any = vector(task.safe_set.low_rates.shape[1])
+    corridor = FIXED if task.corridors is None else Corridor(moving, moving)
     with registry.speaking(file, "the function of make"):
         found = jax.eval_shape(
-            lambda x, a, affine: safeguard(a, tasks.allowed(task, x, affine)), x, a, affine
+            lambda x, a, *model: safeguard(a, tasks.allowed(task, x, *model)), x, a, affine, corridor
         )
     if not isinstance(found, Guarded):
         raise ValueError(f"{file}: the safeguard gives a {type(found).__name__}: expected a Guarded")
     for name in Guarded._fields:
         part, shape = getattr(found, name), a.shape if name == "action" else ()
         if not isinstance(part, jax.ShapeDtypeStruct) or part.shape != shape:
-            raise ValueError(f"{file}: the safeguard's {name} is {_shapes(part)}: expected shape {shape}")
+            raise ValueError(f"{file}: the safeguard's {name} is {shapes(part)}: expected shape {shape}")
 
 
 def check_learner(learner: Learner, env: Env, interactions: int, file: str) -> None:
@@ -110,7 +119,7 @@ def check_learner(learner: Learner, env: Env, interactions: int, file: str) -> N
         state = jax.eval_shape(learner.initialise, key)
     with registry.speaking(file, "policy"):
         policy = jax.eval_shape(learner.policy, state)
-    action = _traced(file, "act", learner.act, policy, _vector(env.observation_size))
+    action = array(file, "act", learner.act, policy, vector(env.observation_size))
     if action.shape != (env.action_size,):
         raise ValueError(f"{file}: act() gives shape {action.shape}: expected {(env.action_size,)}")
 
@@ -120,55 +129,40 @@ def _sizes(task: Task) -> tuple[int, int, int]:
     return len(task.constraints.lower), len(task.certificate.gain), len(task.disturbance.lower)
 
 
-def _vector(size: int) -> jax.ShapeDtypeStruct:
-    return jax.ShapeDtypeStruct((size,), jnp.zeros(0).dtype)
-
-
-def _shapes(tree: Any) -> str:
-    """A pytree with shapes for leaves, as text."""
-    return str(
-        jax.tree.map(lambda leaf: f"{np.dtype(leaf.dtype) if _plain(leaf) else leaf.dtype}{leaf.shape}", tree)
-    )
-
-
-def _plain(leaf: Any) -> bool:
-    return not jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.extended)
-
-
-def _traced(file: str, name: str, function: Callable, *arguments: Any) -> jax.ShapeDtypeStruct:
-    """The one array of numbers that a function gives."""
-    with registry.speaking(file, name):
-        found = jax.eval_shape(function, *arguments)
-    if not isinstance(found, jax.ShapeDtypeStruct):
-        raise ValueError(f"{file}: {name}() gives {_shapes(found)}: expected one array")
-    if not jnp.issubdtype(found.dtype, jnp.floating):
-        raise ValueError(f"{file}: {name}() gives {found.dtype}: expected floating-point numbers")
-    return found
-
-
 def _check_values(task: Task, file: str) -> None:
     _, m, _ = _sizes(task)
     keys = jax.random.split(jax.random.key(0), STARTS)
-    states = jnp.asarray(task.starts[:STARTS])
-    keys, nexts = keys[: len(states)], jnp.roll(states, 1, axis=0)
+    inside = jnp.asarray(task.starts[:STARTS])
+    keys, nexts = keys[: len(inside)], jnp.roll(inside, 1, axis=0)
 
     @jax.jit
     @jax.vmap
     def values(key, x, after):
         first, second, third = jax.random.split(key, 3)
-        context = task.begin(first, x)
+        if task.corridors is None:
+            context, corridor = task.begin(first, x), FIXED
+        else:
+            x, context, corridor = tasks.start(task, first)
         a = jax.random.uniform(second, (m,), x.dtype, -1.0, 1.0)
-        return a, task.observe(x, context), task.reward(x, a, after, context), task.disturb(third, context)
+        observed, rewarded = tasks.observe(task, x, context, corridor), task.reward(x, a, after, context)
+        excess = jnp.zeros(0) if task.excess is None else task.excess(x, context)
+        return x, a, observed, rewarded, task.disturb(third, context), excess
 
-    actions, observed, rewarded, disturbed = map(np.asarray, values(keys, states, nexts))
-    for name, found in (("observe", observed), ("reward", rewarded), ("disturb", disturbed)):
-        bad = ~np.isfinite(found.reshape(len(found), -1)).all(axis=1)
+    x, actions, *rest = map(np.asarray, values(keys, inside, nexts))
+    observed, rewarded, disturbed, excess = rest
+    for name, found, good, expected in (
+        ("observe", observed, np.isfinite(observed), "finite numbers"),
+        ("reward", rewarded, np.isfinite(rewarded), "finite numbers"),
+        ("disturb", disturbed, np.isfinite(disturbed), "finite numbers"),
+        ("excess", excess, excess <= 0, "at most 0, no violation, where an episode begins"),
+    ):
+        bad = ~good.reshape(len(found), -1).all(axis=1)
         if bad.any():
             worst = int(np.argmax(bad))
             raise ValueError(
                 f"{file}: {name}() gives {np.array2string(found[worst])} at the state "
-                f"{np.array2string(np.asarray(states[worst]), precision=6)} and the action "
-                f"{np.array2string(actions[worst], precision=6)}: expected finite numbers"
+                f"{np.array2string(x[worst], precision=6)} and the action "
+                f"{np.array2string(actions[worst], precision=6)}: expected {expected}"
             )
     low, high = task.disturbance.lower, task.disturbance.upper
     outside = ((disturbed < low) | (disturbed > high)).any(axis=1)

@@ -1,9 +1,11 @@
 """From the points of a training to its curves and its result."""
 
+import math
 from typing import NamedTuple
 
 import jax
 import numpy as np
+from jaxtyping import Int
 
 from safebench.env import safety
 from safebench.env.evaluate import Evaluation
@@ -24,9 +26,13 @@ class Point(NamedTuple):
     evaluation: Evaluation
 
 
-def evaluated(points: list[Point]) -> Evaluated:
-    """The last point, all seeds together, and what safety counted since training began."""
+def evaluated(points: list[Point], control_period: float) -> Evaluated:
+    """The last point, all seeds together, and what safety counted since training began.
+
+    control_period: seconds between actions.
+    """
     progress, evaluation = points[-1]
+    success, time_to_goal = goals(np.concatenate(evaluation.arrivals), control_period)
     return Evaluated(
         return_mean=float(evaluation.returns.mean()),
         reference_return=float(evaluation.reference_return.mean()),
@@ -36,7 +42,23 @@ def evaluated(points: list[Point]) -> Evaluated:
         skipped=sum(int(point.progress.skipped.sum()) for point in points),
         training=_counted([point.progress.safety for point in points]),
         evaluation=_counted([evaluation.safety]),
+        violated=float(evaluation.violated.mean()),
+        success=success,
+        time_to_goal=time_to_goal,
     )
+
+
+def goals(arrivals: Int[np.ndarray, "episodes goals"], control_period: float) -> tuple[float, float]:
+    """The share of episodes x goals that were reached, and the mean time until they were, in seconds.
+
+    arrivals: as in safebench.env.evaluate.Evaluation. The share is NaN without a goal, the time without one
+    that was reached.
+    """
+    if not arrivals.size:
+        return math.nan, math.nan
+    reached = arrivals > 0
+    time = control_period * float(arrivals[reached].mean()) if reached.any() else math.nan
+    return float(reached.mean()), time
 
 
 def _counted(parts: list[Safety]) -> result.Counters:
@@ -61,7 +83,9 @@ def result_of(
     interactions = tuple(prepared.learner.interactions * count for count in tried)
     reference = task.reference_start is not None
     runs = tuple(
-        result.make_run(seed, _curve(stacked, index, interactions, tried, seconds, reference))
+        result.make_run(
+            seed, _curve(stacked, index, interactions, tried, seconds, reference, task.control_period)
+        )
         for index, seed in enumerate(cell.seeds)
     )
     spent = interactions[-1]
@@ -92,6 +116,7 @@ def _curve(
     updates: tuple[int, ...],
     seconds: list[float],
     reference: bool,
+    control_period: float,
 ) -> result.Curve:
     training: Safety = jax.tree.map(lambda leaf: leaf[:, seed], stacked.progress.safety)
     cumulative = jax.tree.map(np.cumsum, training)._replace(
@@ -99,6 +124,9 @@ def _curve(
     )
     evaluation: Safety = jax.tree.map(lambda leaf: leaf[:, seed], stacked.evaluation.safety)
     references = result.column(stacked.evaluation.reference_return[:, seed])
+    arrivals = stacked.evaluation.arrivals[:, seed]
+    success, times = zip(*(goals(each, control_period) for each in arrivals), strict=True)
+    has_goal = arrivals.size > 0
     return result.Curve(
         interactions=interactions,
         return_mean=result.column(stacked.evaluation.returns[:, seed].mean(axis=-1)),
@@ -110,4 +138,7 @@ def _curve(
         evaluation=safety.columns(evaluation),
         updates=updates,
         skipped=result.column(np.cumsum(stacked.progress.skipped[:, seed])),
+        violated=result.column(stacked.evaluation.violated[:, seed].mean(axis=-1)),
+        success=result.column(success) if has_goal else None,
+        time_to_goal=result.column(times) if has_goal else None,
     )

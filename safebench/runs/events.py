@@ -1,5 +1,6 @@
 """What happens to a cell on its way to a result, as data: the same wherever the cell runs."""
 
+import math
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ class Evaluated(NamedTuple):
     policy_loss, value_loss, gradient_norm: of the updates since the evaluation before.
     skipped: updates not made because a gradient was not finite, since training began.
     training: safety since training began. evaluation: safety of this evaluation alone.
+    violated, success, time_to_goal: as in safebench.record.result.Curve; the time in seconds.
     """
 
     return_mean: float
@@ -27,6 +29,9 @@ class Evaluated(NamedTuple):
     skipped: int
     training: Counters
     evaluation: Counters
+    violated: float = math.nan
+    success: float = math.nan
+    time_to_goal: float = math.nan
 
 
 class Snapshot(NamedTuple):

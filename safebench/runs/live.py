@@ -15,7 +15,17 @@ from rich.text import Text
 
 from safebench.runs.cell import Cell
 from safebench.runs.events import Event, Handle, State
-from safebench.runs.rows import RUNNING, Row, advance, all_left, duration, left, rate, skipped_updates
+from safebench.runs.rows import (
+    RUNNING,
+    Row,
+    advance,
+    all_left,
+    duration,
+    left,
+    rate,
+    skipped_updates,
+    success,
+)
 
 STYLES: dict[State, str] = {
     "waiting": "dim",
@@ -32,6 +42,7 @@ COLUMNS: dict[str, Literal["left", "right"]] = {
     "progress": "left",
     "steps/s": "right",
     "return": "right",
+    "success": "right",
     "skipped": "right",
     "left": "right",
 }
@@ -78,10 +89,10 @@ def render(rows: Collection[Row], now: float, height: int) -> Picture:
 
 
 def _table(fields: Sequence[Mapping[str, Text | ProgressBar]]) -> Table:
-    """One row per cell; the column `skipped` is there where some updates were."""
+    """One row per cell; `success` is there where a task has a goal, `skipped` where some updates were."""
     table = Table(box=None, padding=(0, 1, 0, 0))
     for name, justify in COLUMNS.items():
-        if name != "skipped" or any(str(each[name]) for each in fields):
+        if name not in ("success", "skipped") or any(str(each[name]) for each in fields):
             table.add_column(name, justify=justify, no_wrap=True, width=12 if name == "progress" else None)
     shown = [str(column.header) for column in table.columns]
     for each in fields:
@@ -157,6 +168,7 @@ def _fields(row: Row, now: float) -> dict[str, Text | ProgressBar]:
         "progress": progress,
         "steps/s": Text("" if steps is None else f"{steps:,.0f}"),
         "return": Text("" if math.isnan(mean) else f"{mean:.2f}"),
+        "success": Text(success(row)),
         "skipped": Text(f"{lost:,}" if lost else "", style="bold yellow"),
         "left": Text(f"took {time_left}" if row.state == "done" else time_left),
     }
@@ -175,7 +187,9 @@ def line(row: Row, event: Event) -> str:
     else:
         figures.append(f"{100 * snapshot.interactions / max(snapshot.of, 1):.0f} %")
     if snapshot.evaluated is not None:
-        figures += [f"return {snapshot.evaluated.return_mean:.2f}", f"{rate(row):,.0f} steps/s"]
+        figures.append(f"return {snapshot.evaluated.return_mean:.2f}")
+        figures += [f"success {success(row)}"] if success(row) else []
+        figures.append(f"{rate(row):,.0f} steps/s")
         if event.state == "training":
             figures.append(f"{duration(left(row, row.updated))} left")
     if skipped_updates(row):

@@ -1,6 +1,6 @@
 """What a standard result must look like according to the installed code, and reproducing one."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
@@ -81,6 +81,7 @@ def standard_of(found: Result, given: Files = MappingProxyType({})) -> Standard:
         points=cell.evaluations,
         certificates=certificates.known_digests(prepared.task.certificate),
         own_settings=bool(given),
+        goal=prepared.task.reached is not None,
         evaluated=tuple(updates * prepared.learner.interactions * (index + 1) for index in range(points)),
     )
 
@@ -116,17 +117,39 @@ def rerun(found: Result, seed: int, given: Files = MappingProxyType({})) -> Iter
 
 
 def differences(old: Run, new: Run) -> Iterator[str]:
-    """A line for every return that differs by more than TOLERANCE, and for every promise only one kept."""
-    for at, before, after in zip(
-        old.curve.interactions, old.curve.return_mean, new.curve.return_mean, strict=True
-    ):
-        if before is None or after is None:
-            same = before is after
-        else:
-            same = abs(before - after) <= TOLERANCE * max(1.0, abs(before))
-        if not same:
-            yield f"seed {old.seed}: return after {at} interactions was {before}, is {after} when run again"
+    """A line for every figure of an evaluation that differs by more than TOLERANCE, and for every promise
+    that only one kept."""
+    for name, (were, are) in _columns(old, new).items():
+        if were is None:
+            continue  # a file of an older version does not say
+        if are is None:
+            yield f"seed {old.seed}: {name} was recorded, is not when run again"
+            continue
+        for at, before, after in zip(old.curve.interactions, were, are, strict=True):
+            if not _same(before, after):
+                yield (
+                    f"seed {old.seed}: {name} after {at} interactions was {before}, is {after} when run again"
+                )
     for name in PROVEN_ZERO:
         before, after = getattr(old.training, name), getattr(new.training, name)
         if (before == 0) != (after == 0):
             yield f"seed {old.seed}: training {name} were {before}, are {after} when run again"
+
+
+def _columns(old: Run, new: Run) -> dict[str, tuple[Sequence[float | None] | None, ...]]:
+    """What is compared at every evaluation, by name: the column of each run, None where it has none."""
+    both = old.curve, new.curve
+    return {
+        "return": tuple(curve.return_mean for curve in both),
+        "success": tuple(curve.success for curve in both),
+        "time to goal": tuple(curve.time_to_goal for curve in both),
+        "violated episodes": tuple(curve.violated for curve in both),
+        "switches in training": tuple(curve.training.switches for curve in both),
+        "switches in evaluation": tuple(curve.evaluation.switches for curve in both),
+    }
+
+
+def _same(before: float | None, after: float | None) -> bool:
+    if before is None or after is None:
+        return before is after
+    return abs(before - after) <= TOLERANCE * max(1.0, abs(before))

@@ -1,6 +1,7 @@
 """What is known of each cell while cells run: state, progress, pace and time left, as data."""
 
 import dataclasses
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -87,3 +88,11 @@ def duration(seconds: float | None) -> str:
 def skipped_updates(row: Row) -> int:
     """Updates not made so far, of all seeds, because a loss or gradient was not finite."""
     return row.snapshot.evaluated.skipped if row.snapshot is not None and row.snapshot.evaluated else 0
+
+
+def success(row: Row) -> str:
+    """The share of goals reached in the last evaluation, as "97 %"; empty where there is no goal."""
+    share = (
+        row.snapshot.evaluated.success if row.snapshot is not None and row.snapshot.evaluated else math.nan
+    )
+    return "" if math.isnan(share) else f"{100 * share:.0f} %"

@@ -33,6 +33,9 @@ def figures(evaluated: Evaluated) -> dict[str, float]:
         "loss/value": evaluated.value_loss,
         "gradient_norm": evaluated.gradient_norm,
         "skipped_updates": evaluated.skipped,
+        "goal/success": evaluated.success,
+        "goal/seconds": evaluated.time_to_goal,
+        "violated_episodes": evaluated.violated,
     }
     for period in ("training", "evaluation"):
         counters = dataclasses.asdict(getattr(evaluated, period))

@@ -114,7 +114,9 @@ def _run(
 
     def snapshot() -> Snapshot:
         done, of = (count * updates * learner.interactions for count in (len(at.points), wanted))
-        return Snapshot(done, of, *((at.seconds[-1], evaluated(at.points)) if at.points else (0.0, None)))
+        if not at.points:
+            return Snapshot(done, of, 0.0, None)
+        return Snapshot(done, of, at.seconds[-1], evaluated(at.points, prepared.task.control_period))
 
     if report is not None:
         report(snapshot())

@@ -12,7 +12,9 @@ SMALL = {"points": 4, "seeds": 4}
 """Arguments of `make` for a cell that is fast to summarise."""
 
 
-def columns(steps, violations=None, departures=None, interventions=None, margin=-0.25) -> CounterColumns:
+def columns(
+    steps, violations=None, departures=None, interventions=None, margin=-0.25, switches=None
+) -> CounterColumns:
     """Counter columns; counts not given are zero."""
     steps = np.asarray(steps)
     zero = np.zeros(len(steps), int)
@@ -30,13 +32,25 @@ def columns(steps, violations=None, departures=None, interventions=None, margin=
         worst_margin=result.column(
             np.where(steps == 0, -np.inf, np.where(np.asarray(violations) > 0, 0.5, margin))
         ),
+        switches=result.column(zero if switches is None else np.asarray(switches)),
     )
 
 
 def curve(
-    seed: int, final=-8.4, start=-300.0, points=9, interactions=100_000, guarded=True, seconds=30.0
+    seed: int,
+    final=-8.4,
+    start=-300.0,
+    points=9,
+    interactions=100_000,
+    guarded=True,
+    seconds=30.0,
+    success=None,
 ) -> Curve:
-    """A learning curve that decays exponentially from `start` to `final`, with noise of this seed."""
+    """A learning curve that decays exponentially from `start` to `final`, with noise of this seed.
+
+    success: the share of goals reached at the end (none at the start), in a corridor that changes in two of
+        five steps; None: the task has no goal and its safe set is fixed.
+    """
     rng = np.random.default_rng(seed)
     steps = np.linspace(0, interactions, points).astype(int)
     share = np.exp(-6 * steps / interactions) * (1 + 0.3 * rng.standard_normal(points))
@@ -44,6 +58,10 @@ def curve(
     training_violations = None if guarded else (0.02 * steps).astype(int)
     evaluation_steps = np.full(points, 65 * 240)  # 64 starts and the paper's
     evaluation_violations = None if guarded else np.linspace(900, 10, points).astype(int)
+    hit = np.zeros(points) if guarded else np.maximum(evaluation_violations // 20, 1)  # episodes
+    moving = 0.0 if success is None else 0.4
+    reached = np.rint(64 * (success or 0.0) * steps / interactions) / 64
+    times = np.where(reached > 0, 8 - 2 * reached, np.nan)
     return Curve(
         interactions=result.column(steps),
         return_mean=result.column(returns),
@@ -51,14 +69,23 @@ def curve(
         seconds=result.column(seconds * steps / interactions),
         loss=None,
         gradient_norm=None,
-        training=columns(steps, training_violations, interventions=(0.3 * steps).astype(int) * guarded),
+        training=columns(
+            steps,
+            training_violations,
+            interventions=(0.3 * steps).astype(int) * guarded,
+            switches=(moving * steps).astype(int),
+        ),
         evaluation=columns(
             evaluation_steps,
             evaluation_violations,
             interventions=(0.1 * evaluation_steps).astype(int) * guarded,
+            switches=(moving * evaluation_steps).astype(int),
         ),
         updates=result.column(steps),
         skipped=result.column(np.zeros(points, int)),
+        violated=result.column(hit / 64),
+        success=None if success is None else result.column(reached),
+        time_to_goal=None if success is None else result.column(times),
     )
 
 
@@ -72,14 +99,23 @@ def make(
     interactions=100_000,
     points=9,
     seconds=30.0,
+    success=None,
     **changes,
 ) -> Result:
-    """One cell. `changes` replace fields of the Result."""
+    """One cell. `changes` replace fields of the Result; success: see `curve`."""
     guarded = safeguard != "none"
     runs = tuple(
         result.make_run(
             seed,
-            curve(seed, final, points=points, interactions=interactions, guarded=guarded, seconds=seconds),
+            curve(
+                seed,
+                final,
+                points=points,
+                interactions=interactions,
+                guarded=guarded,
+                seconds=seconds,
+                success=success,
+            ),
         )
         for seed in range(seeds)
     )
@@ -128,3 +164,16 @@ def grid() -> list[Result]:
         *made,
         dataclasses.replace(orthogonal, safeguard=dataclasses.replace(orthogonal.safeguard, config=config)),
     ]
+
+
+def of_version_2(cell: Result) -> Result:
+    """The cell as a file of schema version 2 has it."""
+    runs = []
+    for run in cell.runs:
+        old = {
+            group: dataclasses.replace(getattr(run.curve, group), switches=None)
+            for group in ("training", "evaluation")
+        }
+        nothing = dict.fromkeys(("violated", "success", "time_to_goal"))
+        runs.append(result.make_run(run.seed, dataclasses.replace(run.curve, **old, **nothing)))
+    return dataclasses.replace(cell, schema_version=2, runs=tuple(runs))

@@ -17,7 +17,8 @@ from safebench.record.result import Result
 from safebench.record.strict_json import plain
 
 FIRST = Path(__file__).parent / "golden" / "pendulum" / "ray-mask--shac.json"
-GOLDEN = Path(__file__).parent / "golden" / "version-2" / "pendulum" / "ray-mask--shac.json"
+SECOND = Path(__file__).parent / "golden" / "version-2" / "pendulum" / "ray-mask--shac.json"
+GOLDEN = Path(__file__).parent / "golden" / "version-3" / "pendulum" / "ray-mask--shac.json"
 VALIDATOR = jsonschema.Draft202012Validator(schema.json_schema())
 
 
@@ -30,28 +31,38 @@ def test_round_trip(tmp_path):
     assert [p.name for p in path.parent.iterdir()] == ["ray-mask--shac.json"]  # no temporary file stays
 
 
-def test_a_file_of_the_first_version_still_reads():
+def without_what_is_new(record, like):
+    if isinstance(like, dict):
+        return {key: without_what_is_new(record[key], like[key]) for key in like}
+    if isinstance(like, list):
+        return [without_what_is_new(*pair) for pair in zip(record, like, strict=True)]
+    return record
+
+
+@pytest.mark.parametrize("path", [FIRST, SECOND], ids=["version 1", "version 2"])
+def test_a_file_of_an_older_version_still_reads(path):
     """What it does not say is not known; all else is as in the file of today's version."""
-    old, new = files.load(FIRST), plain(files.load(GOLDEN))
+    old, new = files.load(path), plain(files.load(GOLDEN))
+    assert list(submission.consistency(old)) == []
+    assert (old.counted.switches, old.has_goal) == (None, False)
+    assert old.runs[0].final.success is old.runs[0].final.time_to_goal is old.runs[0].final.violated is None
+    text = json.loads(path.read_text())
+    assert without_what_is_new(new, text) == {**text, "schema_version": 3}
+    assert new != {**text, "schema_version": 3}  # the control: something is new
+
+
+def test_what_a_file_of_the_first_version_does_not_say_is_not_known():
+    old = files.load(FIRST)
     assert (old.schema_version, old.budget, old.evaluation.points, old.task.source) == (1, None, None, None)
     assert old.skipped is None
     assert old.failed_seeds == ()
-    assert list(submission.consistency(old)) == []
-
-    def without_what_is_new(record, like):
-        if isinstance(like, dict):
-            return {key: without_what_is_new(record[key], like[key]) for key in like}
-        if isinstance(like, list):
-            return [without_what_is_new(*pair) for pair in zip(record, like, strict=True)]
-        return record
-
-    text = json.loads(FIRST.read_text())
-    assert without_what_is_new(new, text) == {**text, "schema_version": 2}
 
 
 def test_golden_file():
-    """The file of schema version 2 reads and writes back byte for byte: a change needs a new version."""
+    """The file of schema version 3 reads and writes back byte for byte: a change needs a new version."""
     loaded = files.load(GOLDEN)
+    assert loaded.runs[1].final.success == 0.96875
+    assert loaded.counted.switches == 310 + 275 + 700 + 650 + 520 + 710 + 600 + 555
     assert loaded.title == "pendulum/ray-mask--shac"
     assert loaded.seeds == (0, 1)
     assert loaded.runs[1].curve.training.steps == (0, 500, 1000)
@@ -69,6 +80,8 @@ names = st.from_regex(r"[a-z0-9][a-z0-9.+-]{0,20}", fullmatch=True)
 @given(
     returns=st.lists(numbers, min_size=1, max_size=5),
     reference=st.booleans(),
+    goal=st.booleans(),
+    shares=st.lists(st.floats(0, 1), min_size=5, max_size=5),
     seed=st.integers(0, 2**32 - 1),
     name=names,
     config=st.dictionaries(
@@ -78,13 +91,15 @@ names = st.from_regex(r"[a-z0-9][a-z0-9.+-]{0,20}", fullmatch=True)
     certificate=st.none() | st.just(result.CertificateRecord("0f" * 32, False)),
 )
 def test_any_result_survives_a_round_trip(
-    tmp_path, returns, reference, seed, name, config, text, certificate
+    tmp_path, returns, reference, goal, shares, seed, name, config, text, certificate
 ):
     steps = range(0, 10 * len(returns), 10)
     points = dataclasses.replace(
         curve(0, points=len(returns)),
         interactions=tuple(steps),
         return_mean=tuple(returns),
+        success=tuple(shares[: len(returns)]) if goal else None,
+        time_to_goal=tuple(share or None for share in shares[: len(returns)]) if goal else None,
         reference_return=tuple(returns[::-1]) if reference else None,
         loss=tuple(returns),
     )
@@ -170,7 +185,7 @@ def damaged(text: str) -> dict[str, bytes]:
         "UTF-8": text.encode("utf-16"),
         "must be an object": b"[1, 2]",
         "not null": b"null",
-        "this version reads 1 to 2, not 3": changed(schema_version=3),
+        "this version reads 1 to 3, not 4": changed(schema_version=4),
         "schema_version: must be an integer": changed(schema_version="1"),
         "suite: must be a string": changed(suite=3),
         "interactions: must be an integer, not a number": changed(interactions=1.0),

@@ -9,7 +9,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
-from synthetic_results import curve, make
+from synthetic_results import curve, make, of_version_2
 
 from safebench.record import files, result
 from safebench.record.frame import COLUMNS, load_results
@@ -74,6 +74,20 @@ def test_null_is_not_a_number(tmp_path):
     assert frame["return_mean"].isna().tolist() == [False, True, False]
     assert frame["reference_return"].isna().all()
     assert frame["training_worst_margin"].isna().tolist() == [True, False, False]  # no step yet
+
+
+def test_what_only_some_tasks_or_versions_have_is_nan_elsewhere(tmp_path):
+    with_goal, without = make(seeds=1, points=3, success=0.5), make(safeguard="none", seeds=1, points=3)
+    write(with_goal, tmp_path)
+    write(without, tmp_path)
+    write(of_version_2(make(safeguard="cbf-qp", seeds=1, points=3)), tmp_path)
+    frame = load_results(tmp_path).set_index("safeguard")
+    assert frame.loc["ray-mask", "success"].tolist() == [0, 0.25, 0.5]
+    assert frame.loc["ray-mask", "time_to_goal"].isna().tolist() == [True, False, False]
+    assert frame.loc["ray-mask", "training_switches"].tolist() == [0, 20_000, 40_000]
+    assert frame.loc["none", ["success", "time_to_goal"]].isna().all(axis=None)
+    assert (frame.loc["none", "violated"] > 0).all()
+    assert frame.loc["cbf-qp", ["violated", "evaluation_switches"]].isna().all(axis=None)
 
 
 def test_columns_have_the_same_kinds_with_and_without_results(folder, tmp_path_factory):

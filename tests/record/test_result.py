@@ -18,6 +18,18 @@ def test_totals_and_finals_follow_from_the_curve():
     assert run.training.worst_margin == max(m for m in run.curve.training.worst_margin if m is not None)
     assert run.final.return_mean == run.curve.return_mean[-1]
     assert run.final.reference_return == run.curve.reference_return[-1]
+    assert run.final.violated == run.curve.violated[-1] > 0
+    assert run.final.success is run.final.time_to_goal is None
+
+
+def test_where_there_is_a_goal_its_last_success_and_time_are_final():
+    cell = make(seeds=1, success=0.5)
+    run = cell.runs[0]
+    assert cell.has_goal
+    assert (run.final.success, run.final.time_to_goal) == (0.5, 7.0)
+    assert (run.curve.success[0], run.curve.time_to_goal[0]) == (0.0, None)
+    assert run.training.switches == run.curve.training.switches[-1] == 40_000
+    assert not make(seeds=1).has_goal
 
 
 def test_no_steps_means_no_margin():
@@ -50,6 +62,7 @@ COUNTED = result.Counters(
     non_finite=5,
     correction=0.5,
     worst_margin=-0.2,
+    switches=7,
 )
 
 
@@ -65,7 +78,9 @@ def test_failures_are_what_a_proof_makes_zero():
 def test_together_sums_and_keeps_the_largest_margin():
     other = dataclasses.replace(COUNTED, steps=1, correction=0.25, worst_margin=0.3)
     both = result.together([COUNTED, other])
-    assert (both.steps, both.violations, both.interventions) == (101, 2, 100)
+    assert (both.steps, both.violations, both.interventions, both.switches) == (101, 2, 100, 14)
+    old = dataclasses.replace(COUNTED, switches=None)
+    assert result.together([COUNTED, old]).switches is None
     assert (both.correction, both.worst_margin) == (0.75, 0.3)
     assert result.together([COUNTED]) == COUNTED
     unknown = dataclasses.replace(COUNTED, correction=None, worst_margin=None)

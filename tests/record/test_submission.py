@@ -8,7 +8,7 @@ import re
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from synthetic_results import DIGEST, make
+from synthetic_results import DIGEST, make, of_version_2
 
 from safebench.record import result, submission
 from safebench.record.strict_json import plain
@@ -30,6 +30,7 @@ def standard_of(cell: result.Result) -> Standard:
         precision="float64",
         physics="mjx",
         certificates=frozenset({DIGEST}),
+        goal=cell.suite == "navigation",
     )
 
 
@@ -344,7 +345,7 @@ TAMPERINGS = {
     newline_in_the_suite: r"suite: 'quick\\n' does not match",
     other_cell_than_its_path: "which its path does not say",
     unknown_task: "unknown task 'pendulum-easy'",
-    wrong_schema_version: "this version reads 1 to 2, not 99",
+    wrong_schema_version: "this version reads 1 to 3, not 99",
     smuggled_field: "'__reduce__': is not a field",
     missing_field: r"runs\[0\]\.evaluation: is missing",
     negative_violations: r"runs\[0\]\.training\.violations: must be at least 0",
@@ -381,6 +382,153 @@ def test_more_violations_than_departures_are_refused(tmp_path):
     assert any("departures from the set inside" in line for line in problems)
 
 
+def success_edited_at_the_end(data):
+    data["runs"][0]["curve"]["success"][-1] = 1.0
+
+
+def more_success_than_there_is(data):
+    data["runs"][0]["curve"]["success"][4] = 1.5
+
+
+def faster_to_the_goal(data):
+    data["runs"][0]["final"]["time_to_goal"] = 1.0
+
+
+def success_without_a_time(data):
+    data["runs"][0]["curve"]["time_to_goal"][4] = None
+
+
+def a_time_without_success(data):
+    data["runs"][0]["curve"]["time_to_goal"][0] = 5.0
+
+
+def sooner_than_one_step(data):
+    data["runs"][0]["curve"]["time_to_goal"][4] = 0.04
+
+
+def later_than_the_episode(data):
+    data["runs"][0]["curve"]["time_to_goal"][4] = 12.1
+
+
+def no_times(data):
+    data["runs"][0]["curve"]["time_to_goal"] = None
+
+
+def success_of_some_seeds(data):
+    data["runs"][0]["curve"]["success"] = data["runs"][0]["curve"]["time_to_goal"] = None
+
+
+def success_of_no_seed(data):
+    for run in data["runs"]:
+        for name in ("success", "time_to_goal"):
+            run["curve"][name] = run["final"][name] = None
+
+
+def truncated_success(data):
+    data["runs"][0]["curve"]["success"].pop()
+
+
+def truncated_switches(data):
+    data["runs"][0]["curve"]["evaluation"]["switches"].pop()
+
+
+def no_switches(data):
+    data["runs"][0]["curve"]["evaluation"]["switches"] = data["runs"][0]["evaluation"]["switches"] = None
+
+
+def fewer_switches(data):
+    data["runs"][0]["training"]["switches"] = 3
+
+
+def switches_that_decrease(data):
+    data["runs"][0]["curve"]["training"]["switches"][2] = 39_000
+
+
+def more_switches_than_steps(data):
+    data["runs"][0]["curve"]["evaluation"]["switches"][0] = 15_601
+
+
+def episodes_violated_without_a_violation(data):
+    data["runs"][0]["curve"]["violated"][3] = 0.5
+
+
+def half_an_episode(data):
+    data["runs"][0]["curve"]["violated"][3] = 0.5 / 64
+
+
+def no_violated_episodes(data):
+    data["runs"][0]["curve"]["violated"] = None
+
+
+def an_older_version(data):
+    data["schema_version"] = 2
+
+
+GOAL_TAMPERINGS = {
+    success_edited_at_the_end: r"seed 0: final\.success is 0\.75, but its curve gives 1\.0",
+    more_success_than_there_is: r"curve\.success\[4\]: must be at most 1",
+    faster_to_the_goal: r"seed 0: final\.time_to_goal is 1\.0, but its curve gives 6\.5",
+    success_without_a_time: r"seed 0: curve\.success: 0\.375, but a time to the goal of None",
+    a_time_without_success: r"seed 0: curve\.success: 0\.0, but a time to the goal of 5\.0",
+    sooner_than_one_step: r"curve\.time_to_goal: 0\.04 s is no time in 240 steps of 0\.05 s",
+    later_than_the_episode: r"curve\.time_to_goal: 12\.1 s is no time in 240 steps of 0\.05 s",
+    no_times: r"of curve\.success and curve\.time_to_goal one is recorded",
+    success_of_some_seeds: "runs: only some seeds have a success",
+    success_of_no_seed: r"curve\.success: is missing, but the task has a goal",
+    truncated_success: r"curve columns differ in length \(success has 8",
+    truncated_switches: r"curve columns differ in length \(evaluation\.switches has 8",
+    no_switches: r"curve\.evaluation\.switches: is not recorded in a file of version 3",
+    fewer_switches: r"seed 0: training\.switches is 3, but its curve gives 40000",
+    switches_that_decrease: r"curve\.training\.switches decreases",
+    more_switches_than_steps: "15601 switches in 15600 steps",
+    episodes_violated_without_a_violation: r"curve\.violated: 32 of 64 episodes, but 0 violations",
+    half_an_episode: r"curve\.violated: 0\.0078125 is no share of 64 episodes",
+    no_violated_episodes: r"curve\.violated: is not recorded in a file of version 3",
+    an_older_version: r"curve\.success: is recorded in a file of version 2",
+}
+
+
+@pytest.mark.parametrize("tamper", GOAL_TAMPERINGS, ids=lambda tamper: tamper.__name__)
+def test_a_tampered_file_of_a_task_with_a_goal_is_refused(tmp_path, tamper):
+    data = plain(make(success=0.75, suite="navigation"))
+    assert submit(tmp_path, data) == []  # the control
+    tamper(data)
+    problems = submit(tmp_path, data)
+    matching = [line for line in problems if re.search(GOAL_TAMPERINGS[tamper], line)]
+    assert matching, problems
+    assert all("\n" not in line and len(line) < len(str(tmp_path)) + 300 for line in problems)
+
+
+def test_violations_of_episodes_that_are_not_counted_are_refused(tmp_path):
+    """All violations may be in the paper's episode: no more than it has steps."""
+    data = plain(make(safeguard="none"))
+    for run in data["runs"]:
+        run["curve"]["violated"] = [0.0] * 9
+        run["final"]["violated"] = 0.0
+    problems = submit(tmp_path, data, "pendulum/none--shac.json")
+    assert any("curve.violated: 0 of 64 episodes, but 900 violations" in line for line in problems)
+    last = data["runs"][0]["curve"]["evaluation"]["violations"][-1]
+    assert last < 240
+    assert not any(f"but {last} violations" in line for line in problems)
+
+
+def test_success_where_the_task_has_no_goal_is_refused(tmp_path):
+    (problem,) = submit(tmp_path, plain(make(success=0.5)))
+    assert "curve.success: is there, but the task has no goal" in problem
+
+
+@pytest.mark.parametrize("suite", ["quick", "navigation"])
+def test_a_file_of_version_2_says_nothing_of_goals_and_passes(tmp_path, suite):
+    assert submit(tmp_path, plain(of_version_2(make(suite=suite)))) == []
+
+
+@pytest.mark.parametrize("period", [0.0, 5e-324, 1e308])
+def test_any_control_period_can_be_checked(period):
+    cell = make(success=0.5)
+    odd = dataclasses.replace(cell, task=dataclasses.replace(cell.task, control_period=period))
+    assert any("curve.time_to_goal" in line for line in submission.consistency(odd))
+
+
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b'{"schema_version": 1}', b"[" * 100_000])
 def test_what_is_no_result_is_refused(tmp_path, content):
     path = tmp_path / "pendulum" / "ray-mask--shac.json"
@@ -399,7 +547,7 @@ def test_truncation_anywhere_is_refused(tmp_path):
         assert "truncated" in problem
 
 
-HONEST = plain(make(points=3))
+HONEST = plain(make(points=3, success=0.75, suite="navigation"))
 
 
 def _numbers(value, place=()):
@@ -431,7 +579,9 @@ def test_any_single_edited_number_is_refused(tmp_path, data):
     problems = submit(tmp_path, edited)
     inner_point = "curve" in place and place[-1] != 2
     free = bool(FREE & set(place)) or (
-        inner_point and {"return_mean", "reference_return", "interventions"} & set(place)
+        inner_point
+        and {"return_mean", "reference_return", "interventions", "switches", "success", "time_to_goal"}
+        & set(place)
     )
     if target[place[-1]] != old and not free:
         assert problems, place

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-from synthetic_results import make
+from synthetic_results import make, of_version_2
 
 from safebench.record import files, result, schema, submission
 from safebench.record.strict_json import build, plain
@@ -118,6 +118,34 @@ def test_a_seed_whose_every_update_was_skipped_keeps_its_cell_off():
     assert board.entries[0].skipped == 0
     assert board.left_out == ("pendulum/ray-mask--shac (quick): every update of seeds 0, 2 was skipped",)
     assert len(leaderboard.make([cell]).entries) == 1  # the control
+
+
+def test_goals_have_columns_on_the_task_that_has_one():
+    small = {"points": 4, "seeds": 3}
+    cells = [
+        make(success=0.75, **small),
+        make(safeguard="none", success=1.0, **small),
+        make(task="quadrotor", **small),
+    ]
+    board = leaderboard.make(cells)
+    ours, unguarded, other = board.entries
+    assert (ours.success_iqm, ours.success_low, ours.success_high) == (0.75, 0.75, 0.75)
+    assert (ours.time_to_goal, ours.violated_iqm) == (6.5, 0)
+    assert ours.switches == cells[0].counted.switches > 0
+    assert (unguarded.success_iqm, unguarded.violated_iqm) == (1.0, 1 / 64)
+    assert (other.success_iqm, other.time_to_goal, other.violated_iqm, other.switches) == (None, None, 0, 0)
+    first, second = leaderboard.markdown(board).split("## quadrotor")
+    assert "| success % [95 %] | time to goal s | violated % |" in first
+    assert " | 75.0 | 6.50 | 0.0 | " in first
+    assert " | 100.0 | 6.00 | 1.6 | " in first
+    assert "success" not in second.split("Violations and")[0]
+    assert "Success" not in leaderboard.markdown(leaderboard.make(cells[2:]))
+    assert {line.count("|") for line in first.splitlines() if line.startswith("|")} == {12}
+
+
+def test_an_older_result_says_nothing_of_goals_and_switches():
+    (entry,) = leaderboard.make([of_version_2(make(seeds=2))]).entries
+    assert (entry.violated_iqm, entry.switches, entry.success_iqm) == (None, None, None)
 
 
 def test_certificates_are_held_against_the_known_ones():
@@ -350,3 +378,33 @@ def test_a_page_that_ranks_nothing_says_so_in_a_browser(tmp_path):
     assert console == ""
     assert (seen["empty"], seen["shown"], seen["table"]) == (board.empty, True, 0)
     assert "[/x]<b>" in seen["leftOut"]
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
+def test_success_is_a_column_in_a_browser_where_a_task_has_a_goal(tmp_path):
+    cells = [
+        make(success=0.75, seeds=2),
+        make(task="quadrotor", seeds=2),
+        make(safeguard="none", success=1.0),
+    ]
+    steps = """(page, view, seen) => {
+      const column = () => [...page.querySelectorAll('tr.row td[data-label="Success"]')]
+        .map((cell) => cell.textContent);
+      seen.heads = [...page.querySelectorAll("thead button")].map((button) => button.textContent);
+      seen.before = column();
+      const head = [...page.querySelectorAll("thead button")].find((b) => b.textContent === "Success");
+      if (head) head.click();
+      seen.sorted = column();
+      page.querySelector('tr.row button').click();
+      seen.details = page.querySelector(".details").textContent;
+    }"""
+    for shown in (cells, cells[1:2]):
+        (tmp_path / "leaderboard.html").write_text(page.page(plain(leaderboard.make(shown))))
+        seen, console = browse(tmp_path, 1200, steps)
+        assert "error" not in seen, seen
+        assert console == ""
+        assert ("Success" in seen["heads"]) == (shown == cells)
+        assert ("time to the goal" in seen["details"]) == (shown == cells)
+        if shown == cells:
+            assert seen["before"] == ["75.0 % [75.0, 75.0]", "100.0 % [100.0, 100.0]", "\u2013"]
+            assert seen["sorted"] == ["100.0 % [100.0, 100.0]", "75.0 % [75.0, 75.0]", "\u2013"]

@@ -104,6 +104,19 @@ def test_a_users_matplotlibrc_changes_no_figure(tmp_path):
         assert one.read_bytes() == other.read_bytes()
 
 
+def test_success_is_drawn_in_per_cent_where_a_task_has_a_goal(tmp_path):
+    assert plots.success_curves(grid()) is None
+    cells = [
+        make(safeguard=name, success=share, **SMALL) for name, share in (("none", 1.0), ("ray-mask", 0.5))
+    ]
+    figure = plots.success_curves([*cells, make(task="quadrotor", **SMALL)])
+    (axes,) = figure.axes
+    assert axes.get_title() == "pendulum, shac"
+    ends = {line.get_label(): line.get_ydata()[-1] for line in axes.get_lines()}
+    assert ends == {"none": 100, "ray-mask": 50}
+    assert plots.save(figure, tmp_path / "success")
+
+
 def test_a_dollar_sign_is_drawn_as_one():
     with style.styled():
         figure = Figure()

@@ -55,6 +55,23 @@ def test_a_single_cell_beside_a_damaged_file_reports_what_it_can(tmp_path):
     assert not (tmp_path / "elsewhere" / "unguarded.csv").exists()
 
 
+def test_goals_have_a_table_and_a_figure_where_a_task_has_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(report.plots, "save", lambda figure, path: [path.with_suffix(".svg")])  # in no time
+    for success, expected in ((None, False), (0.75, True)):
+        folder = tmp_path / str(expected)
+        files.write(make(success=success, **SMALL), folder / "pendulum" / "ray-mask--shac.json")
+        made = report.write(folder)
+        names = {path.name for path in made.written}
+        assert ({"goals.tex", "goals.csv", "success.svg"} <= names) == expected
+        assert not any("goal" in line or "success" in line for line in made.left_out)
+        assert ("## Reaching the goal" in (folder / "report" / "tables.md").read_text()) == expected
+    header, row = (folder / "report" / "goals.csv").read_text().splitlines()
+    found = dict(zip(header.split(","), row.split(","), strict=True))
+    assert (found["success %"], found["time to the goal s"], found["violated %"]) == ("75.0", "6.5", "0.0")
+    assert float(found["switches per 1000 steps"]) == pytest.approx(400)
+    assert r"success \%" in (folder / "report" / "goals.tex").read_text()
+
+
 def test_nothing_to_report_is_one_line(tmp_path):
     with pytest.raises(ValueError, match="no results to report"):
         report.write(tmp_path)

@@ -5,7 +5,7 @@ import io
 
 import pytest
 from rich.console import Console
-from synthetic_results import SMALL, grid, make
+from synthetic_results import SMALL, grid, make, of_version_2
 
 from safebench.record import result
 from safebench.report import summary
@@ -46,7 +46,7 @@ def test_summary_markdown_has_a_row_for_each_result():
 
 def test_changed_and_diverged_results_are_marked():
     cell = make(settings=result.Settings(False, ("learner.gamma",)), non_finite_seeds=(1,), **SMALL)
-    assert summary.texts(summary.row(cell))[0] == "ray-mask (changed) (1 diverged)"
+    assert summary.texts(summary.row(cell))["safeguard"] == "ray-mask (changed) (1 diverged)"
     text = summary.markdown([cell])
     assert "- (changed): not the standard experiment" in text
     assert "- (1 diverged): so many seeds" in text
@@ -69,7 +69,6 @@ def skipping(cell, *seeds):
 
 def test_skipped_updates_have_a_column_and_a_failed_result_a_mark():
     cell = make(**SMALL)
-    column = summary.HEADER.index("skipped")
     updates = cell.runs[0].curve.updates[-1]
     old = dataclasses.replace(
         cell,
@@ -79,7 +78,7 @@ def test_skipped_updates_have_a_column_and_a_failed_result_a_mark():
         ),
     )
     for shown, text in ((cell, "0"), (skipping(cell, 1), f"{updates:,}"), (old, "-")):
-        assert summary.texts(summary.row(shown))[column] == text
+        assert summary.texts(summary.row(shown))["skipped"] == text
     console = Console(width=200, file=io.StringIO(), markup=False)
     summary.show([skipping(cell, 1, 3)], console)
     said = console.file.getvalue()
@@ -91,14 +90,56 @@ def test_skipped_updates_have_a_column_and_a_failed_result_a_mark():
 
 
 @pytest.mark.parametrize("width", [20, 40, 60, 80, 100, 140, 200])
-def test_nothing_is_cut_at_any_width(width):
-    cell = skipping(make(safeguard="ray-mask-hyperbolic+regularised", final=-123456.0, **SMALL), 1)
+@pytest.mark.parametrize("success", [None, 0.9])
+def test_nothing_is_cut_at_any_width(width, success):
+    cell = make(safeguard="ray-mask-hyperbolic+regularised", final=-123456.0, success=success, **SMALL)
+    cell = skipping(cell, 1)
     console = Console(width=width, file=io.StringIO(), markup=False)
     summary.show([cell, make(safeguard="none", **SMALL)], console)
     text = console.file.getvalue()
     assert "..." not in text
     assert "\u2026" not in text
     solid = "".join(text.split())
-    for value in summary.texts(summary.row(cell))[2:]:
-        for part in value.split(" ["):
+    shown = set(summary.header([cell])) - {"safeguard", "learner"}
+    assert len(shown) == (10 if success is None else 14)
+    for name in shown:
+        for part in summary.texts(summary.row(cell))[name].split(" ["):
             assert "".join(part.split()) in solid
+
+
+def test_goals_have_columns_where_a_task_has_one():
+    with_goal, without = make(success=0.75, **SMALL), make(safeguard="none", **SMALL)
+    assert summary.header([without]) == summary.HEADER
+    columns = summary.header([without, with_goal])
+    assert columns == (*summary.HEADER, *summary.GOAL, summary.SWITCHES)
+    text = summary.markdown([with_goal, without])
+    (ours,) = (line.split(" | ") for line in text.splitlines() if "ray-mask" in line)
+    assert ours[-4:] == ["75.0", "6.50", "0.0", "400.0 |"]
+    (other,) = (line.split(" | ") for line in text.splitlines() if "| none |" in line)
+    assert other[-4:] == ["-", "-", "-", "0.0 |"]
+    assert "success: of evaluation episodes x goals" in text
+    assert "success" not in summary.markdown([without])
+
+
+def test_the_share_of_violated_episodes_can_be_read():
+    (line,) = (
+        line
+        for line in summary.markdown([make(safeguard="none", success=0.5, **SMALL)]).splitlines()
+        if "| none |" in line
+    )
+    assert line.split(" | ")[-2] == "1.6"  # 1 of 64
+    old = of_version_2(make(**SMALL))
+    assert summary.texts(summary.row(old))[summary.SWITCHES] == "-"
+    assert summary.row(old).violated is None
+
+
+def test_shares_of_seeds_have_an_interval():
+    cells = [make(success=share, seeds=1, points=3) for share in (0.5, 0.75, 1.0, 1.0)]
+    runs = tuple(dataclasses.replace(cell.runs[0], seed=seed) for seed, cell in enumerate(cells))
+    share = summary.row(dataclasses.replace(cells[0], runs=runs)).success
+    assert share.value == 0.875  # the middle two
+    assert share.low < 0.875 < share.high
+    never = make(success=0.0, **SMALL)
+    assert summary.row(never).time_to_goal is None
+    assert summary.texts(summary.row(never))["time to goal s"] == "-"
+    assert summary.texts(summary.row(never))["success % [95 %]"] == "0.0"

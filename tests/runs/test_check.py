@@ -98,6 +98,102 @@ def test_a_tasks_faults_are_named(tmp_path, change):
     assert "\n" not in str(raised.value)
 
 
+MOVING = """
+import dataclasses
+import jax, jax.numpy as jnp, numpy as np
+import corridor_task
+from corridor_task import begin, clearance, move, observe, picture
+from safebench.task import Corridor, Start
+CHANGES, CORRIDORS = {}, {}
+def spoilt(**parts):
+    return lambda key: begin(key)._replace(**parts)
+def make(physics="mjx"):
+    task = corridor_task.make()
+    corridors = dataclasses.replace(task.corridors, **CORRIDORS)
+    return dataclasses.replace(task, name="mine", corridors=corridors, **CHANGES)
+def synthesise(progress=None): raise NotImplementedError
+"""
+HALF = "lambda context: context._replace(discs=context.discs._replace(radius=0.5 * context.discs.radius))"
+ON_A_DISC = "spoilt(x=jnp.array([-.6, .9, 0, 0]), corridor=Corridor(*2 * [jnp.array([-.6, .9])]))"
+IMAGINARY = "lambda x, context, corridor: Corridor(corridor.low, jnp.sqrt(-1 - corridor.high**2))"
+WRONG_CORRIDORS = {
+    "begin=lambda key: begin(key)[:2]": r"corridors.begin gives a tuple, expected a Start\(x, context, ",
+    "begin=lambda key: key['x']": r"make\(\): ",
+    "begin=spoilt(x=jnp.zeros(3))": r"begin gives x of shape \(3,\) and type float64, expected \(4,\)",
+    "begin=spoilt(corridor=Corridor(0.0, 0.0))": r"corridors.begin gives corridor.low of shape \(\)",
+    "move=None": "expected Corridors whose move is a function",
+    "move=lambda x, context, corridor: x": r"corridors.move\(\) gives a .*: expected what corridors.beg",
+    "move=lambda x, context, corridor: corridor._replace(low=jnp.zeros(3))": (
+        r"corridors.move\(\) gives .*float64\(3,\).*: expected what corridors.begin\(\) gives"
+    ),
+    "move=lambda x, context: 0": r"corridors.move\(\): .*TypeError: .*2 positional arguments but 3",
+    "clearance=lambda context, corridor: corridor.low": r"clearance\(\) gives shape \(2,\): expected a",
+    "clearance=lambda context, corridor: jnp.array(True)": "clearance.* gives bool: expected floating",
+    "clearance=lambda context, corridor: context.wall": r"clearance\(\): .*AttributeError: .*wall",
+}
+WRONG_STARTS = {
+    "begin=spoilt(corridor=Corridor(jnp.ones(2), jnp.zeros(2)))": (
+        r"corridors.begin\(\) gives \[\[1. 1.\] \[0. 0.\]\] at the start .*: expected low <= high within "
+        r"the certificate's translation limits \[2.8 2.8\]"
+    ),
+    "begin=spoilt(corridor=Corridor(jnp.full(2, -9.0), jnp.full(2, 9.0)))": "expected low <= high within",
+    "begin=spoilt(corridor=Corridor(jnp.zeros(2), jnp.zeros(2)))": "expected a state in the set of its corr",
+    "begin=spoilt(x=jnp.array([-2.0, 0.0, 0.9, 0.0]))": "expected a state in the set of its corridor",
+    "begin=spoilt(x=jnp.full(4, jnp.nan))": "expected a state in the set of its corridor",
+    f"begin={ON_A_DISC}": r"corridors.clearance\(\) gives -0.6 at the start .*: expected at least 0 where an",
+    f"move={IMAGINARY}": r"corridors.move\(\) gives .*nan.* at the start .*: expected finite numbers",
+    "clearance=lambda context, corridor: jnp.log(-1.0 - corridor.low[0] ** 2)": r"clearance\(\) gives nan at",
+}
+WRONG_SCENES = {
+    "observe=lambda x, context: x": r"observe\(\): .*TypeError: .*2 positional arguments but 3 were given",
+    "excess=lambda x, context: x[0]": r"excess\(\) gives shape \(\): expected one axis",
+    "excess=lambda x, context: jnp.zeros(0)": r"excess\(\) gives shape \(0,\): expected one axis, of at",
+    "excess=lambda x, context: x > 0": r"excess\(\) gives bool: expected floating-point numbers",
+    "reached=lambda x, context: x[:1]": r"reached\(\) gives float64: expected booleans",
+    "reached=lambda x, context: x[0] > 0": r"reached\(\) gives shape \(\): expected one axis",
+    "picture=lambda x, context, corridor: x": r"picture\(\) gives a .*: expected a Picture",
+    "picture=lambda x, context, corridor: picture(x, context, corridor)._replace(goals=x)": (
+        r"picture\(\) gives .*: expected a Picture of discs"
+    ),
+    "reference_start=(np.zeros(4), ())": "reference_start is .*expected None where corridors are given",
+    "safe_set=corridor_task.moving_set()._replace(low_rates=np.zeros((28, 0)))": (
+        "safe_set is .*, expected one that moves: leave it out"
+    ),
+}
+WRONG_VALUES = {
+    "observe=lambda x, context, corridor: jnp.log(corridor.low - corridor.low)": r"observe\(\) gives \[-inf",
+    "excess=lambda x, context: 1 - jnp.abs(x)": r"excess\(\) gives .* at the state .*: expected at most 0",
+    "excess=lambda x, context: jnp.sqrt(x - 9)": r"excess\(\) gives \[nan.* at the state .*: expected at",
+    f"advance={HALF}": r"corridors.clearance\(\) gives .*: expected after advance\(\) the same as before",
+}
+WRONG_MOVING = {
+    "CORRIDORS": WRONG_CORRIDORS | WRONG_STARTS,
+    "CHANGES": WRONG_SCENES | WRONG_VALUES,
+}
+COMPILED = [*WRONG_STARTS, *WRONG_VALUES]
+"""Found at values, by a program that takes seconds to compile."""
+FAULTS = [
+    pytest.param(where, change, id=change[:60], marks=[pytest.mark.slow] if change in COMPILED[1:] else [])
+    for where, changes in WRONG_MOVING.items()
+    for change in changes
+]
+
+
+@pytest.mark.slow
+def test_a_task_whose_safe_set_moves_is_fine(tmp_path):
+    """The control: what the test below spoils."""
+    prepare(cell_with(tmp_path, "task", MOVING))
+
+
+@pytest.mark.parametrize(("where", "change"), FAULTS)
+def test_the_faults_of_a_task_whose_safe_set_moves_are_named(tmp_path, where, change):
+    text = MOVING.replace("\ndef make", f"\n{where} = dict({change})\ndef make")
+    with pytest.raises(ValueError, match=WRONG_MOVING[where][change]) as raised:
+        prepare(cell_with(tmp_path, "task", text))
+    assert f"{tmp_path}/mine.py: " in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
 WRONG_GUARDS = {
     ("return apply", "return None"): "expected a function",
     ("return apply", "raise RuntimeError('no')"): r"make\(\): .*RuntimeError: no",

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import corridor_task
 import jax.numpy as jnp
 import pytest
 from tiny_cells import result_of, tiny
@@ -40,6 +41,27 @@ def test_the_term_that_is_not_finite_is_named(said, prepared):
     assert line.startswith("look at ")
     assert "pendulum.py" in line
     assert "\n" not in line
+
+
+def moving(prepared, **changes):
+    """The same with the small task whose safe set moves, changed."""
+    task = dataclasses.replace(corridor_task.make(), **changes)
+    return prepared._replace(task=task, env=type(prepared.env)(task, prepared.env.safeguard))
+
+
+@pytest.mark.slow
+def test_of_a_set_that_moves_starts_at_rest_and_states_anywhere_are_looked_at(prepared):
+    assert diagnose.non_finite_term(moving(prepared)) is None  # the negative control
+    at_rest = diagnose.non_finite_term(
+        moving(prepared, observe=lambda x, scene, corridor: jnp.sqrt(x[2:] ** 2) + corridor.low)
+    )
+    assert "the derivative by the state of observe() is nan" in at_rest
+    assert at_rest.endswith(", 0, 0), action (0, 0)")
+    anywhere = diagnose.non_finite_term(
+        moving(prepared, observe=lambda x, scene, corridor: jnp.log(1e-9 - corridor.high + corridor.low))
+    )
+    assert "the value of observe() is nan" in anywhere
+    assert not anywhere.endswith("action (0, 0)")
 
 
 @pytest.mark.slow

@@ -141,6 +141,24 @@ def test_skipped_updates_are_shown_where_there_are_any():
     assert "17 updates skipped" in live.line(done, Event(A, "done", result=result_of(A)))
 
 
+@pytest.mark.parametrize(("share", "said"), [(math.nan, ""), (0.0, "0 %"), (0.9688, "97 %"), (1.0, "100 %")])
+def test_success_is_shown_where_a_task_has_a_goal(share, said):
+    event = Event(A, "training", snapshot(50, success=share))
+    row = after((0, Event(A, "compiling")), (50, event))
+    shown, text = drawn([row]), live.line(row, event)
+    assert ("success" in shown) == ("success" in text) == bool(said)
+    assert said in shown
+    assert not said or f", success {said}, " in text
+
+
+def test_a_task_without_a_goal_beside_one_with_a_goal_has_an_empty_cell():
+    rows = [after((0, Event(A, "training", snapshot(50, success=0.5)))), Row(B, "training", snapshot(50))]
+    lines = drawn(rows).splitlines()
+    assert "success" in lines[0]
+    assert ["50 %" in line for line in lines[1:3]] == [True, False]
+    assert "nan" not in drawn(rows)
+
+
 def test_a_small_terminal_shows_what_runs():
     cells = [tiny(seeds=n + 1) for n in range(30)]
     rows = [Row(cell, "done", updated=n) for n, cell in enumerate(cells[:10])]

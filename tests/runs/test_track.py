@@ -65,6 +65,14 @@ def test_a_cell_begun_anew_hides_what_came_before(tmp_path):
     assert purged[-1] == 0
 
 
+def test_goals_are_among_the_figures_where_a_task_has_one():
+    named = track.figures(snapshot(50, success=0.5, time_to_goal=2.5, violated=0.25).evaluated)
+    assert (named["goal/success"], named["goal/seconds"], named["violated_episodes"]) == (0.5, 2.5, 0.25)
+    without = track.figures(snapshot(50, violated=0.0).evaluated)
+    assert not {"goal/success", "goal/seconds"} & set(without)
+    assert without["violated_episodes"] == 0
+
+
 def test_figures_that_are_not_finite_are_left_out():
     evaluated = snapshot(50, reference_return=float("nan"), value_loss=float("inf")).evaluated
     evaluated = evaluated._replace(training=track.dataclasses.replace(evaluated.training, correction=None))
