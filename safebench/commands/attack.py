@@ -1,4 +1,4 @@
-"""`safebench certify --attack`: every certified safeguard on every task, and the two controls."""
+"""`safebench certify --attack`: every certified safeguard on every task, and the controls."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -21,13 +21,17 @@ from safebench.runs.api import guard
 
 
 class Plan(NamedTuple):
-    """One attack to come. steps: the fewest guarded ones. control: a counterexample must be found."""
+    """One attack to come. steps: the fewest guarded ones. control: a counterexample must be found.
+
+    checked: whether the environment asks if a corridor is clear.
+    """
 
     target: str
     task: Task
     guard: Safeguard
     control: bool
     steps: int
+    checked: bool = True
 
 
 def attack_all(names: Sequence[str], steps: int, physics: str, out: Path | None, console: Console) -> bool:
@@ -41,13 +45,14 @@ def attack_all(names: Sequence[str], steps: int, physics: str, out: Path | None,
     records: list[Record] = []
     said = TextColumn("{task.description}", markup=False)
     with Progress(said, BarColumn(), TimeRemainingColumn(), console=console) as progress:
-        bar = progress.add_task("attacking", total=len(names) * (len(targets) + 2))
-        for name in names:
-            task = registry.make_task(name, physics)
-            for plan in plans(task, targets, steps):
-                progress.update(bar, description=f"{name}: {plan.target}")
-                records.append(attack(plan.task, plan.target, plan.guard, plan.control, plan.steps))
-                progress.advance(bar)
+        every = [plan for name in names for plan in plans(registry.make_task(name, physics), targets, steps)]
+        bar = progress.add_task("attacking", total=len(every))
+        for plan in every:
+            progress.update(bar, description=f"{plan.task.name}: {plan.target}")
+            records.append(
+                attack(plan.task, plan.target, plan.guard, plan.control, plan.steps, checked=plan.checked)
+            )
+            progress.advance(bar)
     fit.show(table(records), console)
     if out is not None:
         write(records, out)
@@ -65,13 +70,17 @@ def certified() -> list[str]:
 
 
 def plans(task: Task, targets: Sequence[str], steps: int) -> list[Plan]:
-    """The attacks on one task: on each target, on no safeguard, and on a set made too large."""
-    wrong = Plan(f"offsets x {INFLATION}", inflated(task), guard("boundary-projection"), True, 1)
-    return [
+    """The attacks on one task: on each target, on no safeguard, on a set made too large and, where the set
+    moves, on corridors that are not checked."""
+    projection = guard("boundary-projection")
+    planned = [
         *(Plan(target, task, guard(target), False, steps) for target in targets),
         Plan("none", task, guard("none"), True, 1),
-        wrong,
+        Plan(f"offsets x {INFLATION}", inflated(task), projection, True, 1),
     ]
+    if task.corridors is not None:
+        planned.append(Plan("unchecked corridors", task, projection, True, 1, checked=False))
+    return planned
 
 
 def table(records: Sequence[Record]) -> Table:

@@ -1,9 +1,10 @@
 """The one environment: a task, with a safeguard inside `step`, counting safety at every step."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from safebench.env import safe_set
@@ -19,6 +20,9 @@ from safebench.record.result import INTERVENTION
 with quiet():  # brax imports MJX
     from brax.envs.base import Env as BraxEnv
     from brax.envs.base import State
+
+
+NO_GOALS: Any = np.zeros(0, bool)
 
 
 class Episode(NamedTuple):
@@ -49,7 +53,7 @@ class Outcome(NamedTuple):
     distance: Float[Array, ""]
     truncated: Bool[Array, ""]
     safety: Safety
-    reached: Bool[Array, " goals"]
+    reached: Bool[Array, " goals"] = NO_GOALS
 
 
 def guarded_step(
@@ -65,6 +69,12 @@ def guarded_step(
     guarded = safeguard(action.astype(x.dtype), tasks.allowed(task, x, affine, corridor))
     # The one-step model is exact, so it IS the step: no second physics call.
     return predict(affine, guarded.action, w), guarded
+
+
+def _differ(before: Corridor, after: Corridor) -> Bool[Array, ""]:
+    """Whether two corridors have different numbers; FIXED, which has none, is always itself."""
+    sides = zip(jax.tree.leaves(before), jax.tree.leaves(after), strict=True)
+    return jnp.any(jnp.array([jnp.any(old != new) for old, new in sides], bool))
 
 
 class Env(BraxEnv):
@@ -119,11 +129,14 @@ class Env(BraxEnv):
         safety = Safety(
             steps=jnp.ones((), jnp.int32),
             violations=violated.astype(jnp.int32),
-            departures=(~kept).astype(jnp.int32),
+            # Once an agent has left its corridor it is given others, which need not be clear: what violates
+            # is outside every set that is certified.
+            departures=(~kept | violated).astype(jnp.int32),
             infeasible=(~guarded.feasible).astype(jnp.int32),
             last_line=guarded.last_line.astype(jnp.int32),
             interventions=(guarded.distance > INTERVENTION).astype(jnp.int32),
             non_finite=(~finite).astype(jnp.int32),
+            switches=_differ(episode.corridor, corridor).astype(jnp.int32),
             correction=guarded.distance,
             worst_margin=beyond,
         )

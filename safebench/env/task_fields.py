@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from safebench.env.corridor import Corridor, Corridors, Start
 from safebench.env.safe_set import SafeSet
 from safebench.physics.dynamics import Dynamics
 from safebench.sets.certificate import Certificate
@@ -41,6 +42,8 @@ def check_stated(task: Any) -> None:
     if not (task.constraints.lower < task.constraints.upper).all():
         raise wrong(task, "constraints", "a box with lower < upper everywhere")
     _check_certificate(task)
+    if task.corridors is not None:
+        _check_corridors(task)
 
 
 def check_all(task: Any) -> None:
@@ -55,8 +58,13 @@ def check_all(task: Any) -> None:
     if task.state_units != ():
         _check_names(task, "state_units", states, distinct=False)
     _expect(task, "safe_set", SafeSet, "what follows from the certificate: leave it out")
+    moving = 0 if task.corridors is None else len(task.certificate.translation_limits)
+    if task.safe_set.low_rates.shape[1] != moving:
+        raise wrong(task, "safe_set", f"one that {'moves' if moving else 'is fixed'}: leave it out")
     for field in ("observe", "reward", "begin", "advance", "disturb"):
         _expect(task, field, Callable, "a function")
+    for field in ("excess", "reached", "picture"):
+        _expect(task, field, Callable | None, "a function or None")
     _check_vectors(task, "starts", task.starts, (None, states))
     if task.reference_start is not None:
         if not (isinstance(task.reference_start, tuple) and len(task.reference_start) == 2):
@@ -127,6 +135,38 @@ def _check_certificate(task: Any) -> None:
         if given != length:
             raise ValueError(
                 f"task {task.name!r}: {field} has {given} entries, the certificate was proven for {length}"
+            )
+
+
+def _check_corridors(task: Any) -> None:
+    _expect(task, "corridors", Corridors, "None or Corridors(begin, move, clearance)")
+    for field in ("begin", "move", "clearance"):
+        if not callable(getattr(task.corridors, field)):
+            raise wrong(task, "corridors", f"Corridors whose {field} is a function")
+    entries, states = len(task.certificate.translation_limits), len(task.certificate.origin)
+    if entries == 0:
+        raise ValueError(
+            f"task {task.name!r}: corridors are given, but the certificate has no translations for its set "
+            "to move along: find one with prove_safe_set(..., translations=...)"
+        )
+    if task.reference_start is not None:
+        raise wrong(task, "reference_start", "None where corridors are given: it has no corridor")
+    begun = jax.eval_shape(task.corridors.begin, jax.random.key(0))
+    if not (isinstance(begun, Start) and isinstance(begun.corridor, Corridor)):
+        raise ValueError(
+            f"task {task.name!r}: corridors.begin gives a {type(begun).__name__}, expected a "
+            "Start(x, context, Corridor(low, high))"
+        )
+    for name, value, length in (
+        ("x", begun.x, states),
+        ("corridor.low", begun.corridor.low, entries),
+        ("corridor.high", begun.corridor.high, entries),
+    ):
+        shape, kind = getattr(value, "shape", None), getattr(value, "dtype", np.dtype(object))
+        if shape != (length,) or not jax.dtypes.issubdtype(kind, np.floating):
+            raise ValueError(
+                f"task {task.name!r}: corridors.begin gives {name} of shape {shape} and type {kind}, "
+                f"expected ({length},) floating-point numbers"
             )
 
 

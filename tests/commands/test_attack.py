@@ -4,11 +4,15 @@ import dataclasses
 import io
 import json
 
+import corridor_task
 import numpy as np
 from rich.console import Console
 
 from safebench.commands import attack
-from safebench.env.attack import Record
+from safebench.env.attack import INFLATION, Record, inflated
+from safebench.env.corridor import Corridor
+from safebench.env.safe_set import offsets_of
+from safebench.sets.proof import prove
 
 FOUND = Record(
     task="pendulum",
@@ -52,6 +56,31 @@ def test_every_certified_safeguard_is_attacked_once_and_each_task_has_two_contro
     ]
 
 
+def test_of_a_moving_set_a_third_control_leaves_out_the_check_of_corridors():
+    plans = attack.plans(corridor_task.make(), ["ray-mask"], 1)
+    assert [(plan.target, plan.control, plan.checked) for plan in plans] == [
+        ("ray-mask", False, True),
+        ("none", True, True),
+        ("offsets x 1.02", True, True),
+        ("unchecked corridors", True, False),
+    ]
+
+
+def test_a_moving_set_is_inflated_about_its_reference():
+    """Twice: in the certificate, and in the set of a corridor of one point, which is S0 about it."""
+    task, wrong = corridor_task.make(), inflated(corridor_task.make())
+    point = Corridor(np.array([0.5, -0.25]), np.array([0.5, -0.25]))
+    for made, factor in ((task, 1.0), (wrong, INFLATION)):
+        reach = made.safe_set.normals @ made.safe_set.translations @ point.low
+        offsets = np.asarray(offsets_of(made.safe_set, point, float)) - reach
+        proven = task.certificate
+        carried = np.abs(proven.normals @ proven.translations) @ proven.translation_limits
+        np.testing.assert_allclose(offsets, factor * (proven.offsets - carried), rtol=0, atol=1e-14)
+    np.testing.assert_array_equal(wrong.safe_set.base_offsets, INFLATION * task.safe_set.base_offsets)
+    assert not prove(wrong).passed
+    assert prove(task).passed  # the control
+
+
 def test_the_table_says_what_went_wrong():
     broken = dataclasses.replace(FOUND, outside=3, first=96)
     missed = dataclasses.replace(FOUND, target="none", control=True)
@@ -67,7 +96,7 @@ def test_the_table_says_what_went_wrong():
 def test_the_command_line_attacks_and_fails_where_a_counterexample_is_found(safebench, monkeypatch, tmp_path):
     asked = []
 
-    def pretend(task, target, guard, control, steps, seed=0):
+    def pretend(task, target, guard, control, steps, seed=0, checked=True):
         asked.append((task.name, task.dynamics.physics, steps))
         return dataclasses.replace(FOUND, target=target, control=control, outside=1, first=10)
 

@@ -7,13 +7,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from places import places
 
 from safebench import registry
 from safebench.env import safe_set
 from safebench.env import task as tasks
 from safebench.env.environment import Env
 from safebench.runs import presets
-from safebench.sets.polytope import Polytope, contains, ray_distance
 
 TASKS = registry.names("task")
 QUICK = ("pendulum", "energy")
@@ -26,41 +26,28 @@ def guard_of(name):
     return module.make(config)
 
 
-def states(task, count, seed=0):
-    """Half uniform in the safe set, half on its boundary (a ray from a start, stopped at the face)."""
-    rng = np.random.default_rng(seed)
-    inside = task.starts[rng.permutation(len(task.starts))[:count]]
-    polytope = Polytope(task.safe_set.normals, task.safe_set.offsets)
-    boundary = []
-    for x in inside[: count // 2]:
-        direction = rng.normal(size=x.shape) * task.constraints.radius
-        boundary.append(x + (1 - 1e-12) * ray_distance(polytope, x, direction) * direction)
-    points = np.concatenate([boundary, inside[count // 2 :]])
-    assert contains(polytope, points).all()
-    return points
-
-
 @functools.cache
 def programs(task_name, task_of):
-    """A task's action sets at states, and its true step, both compiled once."""
+    """PAIRS places in a task's safe set, its action sets at such, and its true step; compiled once."""
     task = task_of(task_name)
-    sets = jax.jit(jax.vmap(lambda x: tasks.allowed(task, x, task.dynamics.linearise(x))))
-    return sets, jax.jit(jax.vmap(task.dynamics.step))
+    x, _, corridor = places(task)(PAIRS).start
+    sets = jax.jit(jax.vmap(lambda x, at: tasks.allowed(task, x, task.dynamics.linearise(x), at)))
+    return x, corridor, sets, jax.jit(jax.vmap(task.dynamics.step))
 
 
 def worst_departures(task_name, task_of, name):
     """How many (state, action) pairs leave the safe set at some vertex of the disturbance box."""
     task = task_of(task_name)
-    sets, step = programs(task_name, task_of)
-    x = states(task, PAIRS)
+    x, corridor, sets, step = programs(task_name, task_of)
     a = np.random.default_rng(0).uniform(-1.5, 1.5, (len(x), len(task.action_names)))
-    guarded = jax.jit(jax.vmap(guard_of(name)))(a, sets(x))
+    guarded = jax.jit(jax.vmap(guard_of(name)))(a, sets(x, corridor))
+    contains = jax.jit(jax.vmap(lambda y, at: safe_set.contains(task.safe_set, y, at)))
     q = len(task.disturbance.lower)
     inside = np.ones(len(x), bool)
     for corner in itertools.product([-1, 1], repeat=q):
         w = task.disturbance.centre + np.array(corner) * task.disturbance.radius
         after = step(x, guarded.action, np.tile(w, (len(x), 1)))
-        inside &= np.asarray(jax.vmap(lambda y: safe_set.contains(task.safe_set, y))(after))
+        inside &= np.asarray(contains(after, corridor))
     return int((~inside).sum()), guarded, a
 
 
@@ -74,15 +61,16 @@ def test_guarded_actions_keep_every_state_safe_for_every_disturbance(task_name, 
     assert (np.abs(guarded.action - a).max(axis=1) > 1e-6).mean() > 0.05, "the guard never acted"
 
 
-@pytest.mark.parametrize("task_name", TASKS)
+@pytest.mark.parametrize("task_name", EACH)
 def test_without_a_safeguard_the_same_check_fails(task_name, task_of):
     departures, _, _ = worst_departures(task_name, task_of, "none")
     assert departures > 0
 
 
-@pytest.mark.parametrize("task_name", TASKS)
+@pytest.mark.parametrize("task_name", EACH)
 def test_the_certified_action_is_allowed_everywhere_in_the_set(task_name, task_of):
-    sets = programs(task_name, task_of)[0](states(task_of(task_name), PAIRS))
+    x, corridor, sets_of, _ = programs(task_name, task_of)
+    sets = sets_of(x, corridor)
     slack = sets.offsets - np.einsum("brm,bm->br", sets.normals, sets.centre)
     assert float(slack.min()) > 0
 
@@ -190,11 +178,21 @@ def test_brax_wrappers_drive_the_environment(task_of):
     assert state.obs.shape == (4, env.observation_size)
 
 
-@pytest.mark.parametrize("task_name", TASKS)
-def test_starts_are_safe_and_spread_over_the_set(task_name, task_of):
+@pytest.mark.parametrize("task_name", EACH)
+def test_starts_are_safe_and_differ(task_name, task_of):
     task = task_of(task_name)
-    inside = jax.vmap(lambda x: safe_set.contains(task.safe_set, x))(jnp.asarray(task.starts))
+    keys = jax.random.split(jax.random.key(0), 1024)
+    x, context, corridor = jax.jit(jax.vmap(lambda key: tasks.start(task, key)))(keys)
+    inside = jax.vmap(lambda x, at: safe_set.contains(task.safe_set, x, at))(x, corridor)
     assert bool(inside.all())
-    spread = np.ptp(task.starts, axis=0) / (2 * task.constraints.radius)
-    assert (spread > 0.5).all()
-    assert len(np.unique(task.starts, axis=0)) == len(task.starts)
+    violated, _ = jax.vmap(lambda x, context: tasks.violation(task, x, context))(x, context)
+    assert not violated.any()
+    different = len(np.unique(task.starts, axis=0)) / len(task.starts)
+    if task.corridors is None:
+        assert different == 1
+        assert bool(jax.vmap(lambda x: safe_set.contains(task.safe_set, x))(jnp.asarray(task.starts)).all())
+        assert (np.ptp(task.starts, axis=0) / (2 * task.constraints.radius) > 0.5).all()
+    else:
+        assert different > 0.5  # of scenes there may be a pool
+        assert bool(jax.vmap(lambda at: safe_set.may_be(task.safe_set, at))(corridor).all())
+        assert float(jnp.min(jax.vmap(task.corridors.clearance)(context, corridor))) >= 0

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from safebench.env import safe_set
+from safebench.env.corridor import Corridors
 from safebench.env.shipped import MissingCertificate, shipped_certificate, shipped_model, with_certificate
 from safebench.env.task import Task, action_names, state_names, uniform_starts
 from safebench.sets import certificate as certificates
@@ -133,6 +134,10 @@ BAD = {
     "reference_start": [
         np.zeros(2), (np.zeros(2),), (np.zeros(3), ()), (np.array([0.0, np.inf]), ()), ("ab", ()), 3,
     ],
+    "excess": [3, np.zeros(1)],
+    "reached": ["goal", ()],
+    "picture": [0],
+    "corridors": [3, (print, print, print), Corridors(begin=print, move=print, clearance=print)],
 }  # fmt: skip
 
 

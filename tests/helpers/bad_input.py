@@ -96,6 +96,38 @@ def make(physics="mjx"):
 '''
 
 
+def moving(name: str, fields: str = "", **functions: str) -> str:
+    """A task file: the quadrotor, its safe set moved by the simplest functions, some of them changed."""
+    changes = ", ".join(f"{function}={code}" for function, code in functions.items())
+    return f'''"""The quadrotor, its safe set moved along."""
+import dataclasses
+import jax.numpy as jnp
+from safebench.task import Corridor, Corridors, Discs, Picture, Start
+from safebench.tasks import quadrotor
+
+synthesise = quadrotor.synthesise
+
+def start(low=0.0, high=0.0, x=0.0):
+    return Start(jnp.full(6, x), (), Corridor(jnp.full(2, low), jnp.full(2, high)))
+
+FIELDS = dict(
+    observe=lambda x, context, corridor: x, reward=lambda x, a, after, context: after[0],
+    safe_set=None, starts=None, reference_start=None,
+)
+FUNCTIONS = dict(
+    begin=lambda key: start(),
+    move=lambda x, context, corridor: corridor,
+    clearance=lambda context, corridor: 1.0 - jnp.max(corridor.high),
+)
+
+def make(physics="mjx"):
+    return dataclasses.replace(
+        quadrotor.make(physics), name="{name}", corridors=Corridors(**(FUNCTIONS | dict({changes}))),
+        **(FIELDS | dict({fields})),
+    )
+'''
+
+
 GUARD = '''"""The certified action, whatever is proposed."""
 from dataclasses import dataclass
 from safebench.safeguard import guard
@@ -336,6 +368,84 @@ SECTIONS: dict[str, list[Case]] = {
             f"{FILE} ./undefined.py",
             "Error: undefined.py: reward() gives nan at the state ...",
             files={"undefined.py": task("undefined", reward="lambda x, a, after, context: x[0] * jnp.nan")},
+        ),
+        Case(
+            "a further constraint that is violated where an episode begins",
+            f"{FILE} ./hit.py",
+            "Error: hit.py: excess() gives [1.] at the state ...: expected at most 0, no violation, ...",
+            files={"hit.py": task("hit", excess="lambda x, context: jnp.ones(1)")},
+        ),
+        Case(
+            "a goal that is reached by a number",
+            f"{FILE} ./near.py",
+            "Error: near.py: reached() gives float64: expected booleans",
+            files={"near.py": task("near", reached="lambda x, context: jnp.abs(x)")},
+        ),
+        Case(
+            "corridors for a safe set that nothing carries along",
+            f"{FILE} ./still.py",
+            "Error: still.py: make(): task 'still': corridors are given, but the certificate has no "
+            "translations for its set to move along: find one with prove_safe_set(..., translations=...)",
+            files={
+                "still.py": "from safebench.task import Corridors\n"
+                + task("still", corridors="Corridors(begin=print, move=print, clearance=print)")
+            },
+        ),
+        Case(
+            "corridors that begin with something else",
+            f"{FILE} ./begun.py",
+            "Error: begun.py: make(): task 'begun': corridors.begin gives a tuple, expected a "
+            "Start(x, context, Corridor(low, high))",
+            files={"begun.py": moving("begun", begin="lambda key: tuple(start())")},
+        ),
+        Case(
+            "an episode that begins outside of its corridor",
+            f"{FILE} ./apart.py",
+            "Error: apart.py: corridors.begin() gives [0. 0. 0. 0. 0. 0.] at the start ... with the corridor "
+            "[[5. 5.] [5. 5.]]: expected a state in the set of its corridor",
+            files={"apart.py": moving("apart", begin="lambda key: start(5.0, 5.0)")},
+        ),
+        Case(
+            "a corridor that is upside down, or wider than the proof",
+            f"{FILE} ./turned.py",
+            "Error: turned.py: corridors.begin() gives [[ 1. 1.] [-1. -1.]] at the start ...: expected "
+            "low <= high within the certificate's translation limits ...",
+            files={"turned.py": moving("turned", begin="lambda key: start(1.0, -1.0)")},
+        ),
+        Case(
+            "an episode that begins where a corridor is not clear",
+            f"{FILE} ./blocked.py",
+            "Error: blocked.py: corridors.clearance() gives -0.5 at the start ...: expected at least 0 where "
+            "an episode begins",
+            files={
+                "blocked.py": moving("blocked", clearance="lambda context, corridor: -0.5 + corridor.low[0]")
+            },
+        ),
+        Case(
+            "a corridor that moves to something else",
+            f"{FILE} ./wide.py",
+            "Error: wide.py: corridors.move() gives ...(3,)...: expected what corridors.begin() gives, ...",
+            files={
+                "wide.py": moving("wide", move="lambda x, context, corridor: Corridor(x[:3], corridor.high)")
+            },
+        ),
+        Case(
+            "a clearance of more than one number",
+            f"{FILE} ./each.py",
+            "Error: each.py: corridors.clearance() gives shape (2,): expected a scalar, shape ()",
+            files={"each.py": moving("each", clearance="lambda context, corridor: corridor.low")},
+        ),
+        Case(
+            "an observation that does not take the corridor",
+            f"{FILE} ./unseen.py",
+            "Error: unseen.py: observe(): ...TypeError: ...takes 2 positional arguments but 3 were given",
+            files={"unseen.py": moving("unseen", fields="observe=lambda x, context: x")},
+        ),
+        Case(
+            "a picture of something else",
+            f"{FILE} ./drawn.py",
+            "Error: drawn.py: picture() gives a ...: expected a Picture of discs ...",
+            files={"drawn.py": moving("drawn", fields="picture=lambda x, context, corridor: x")},
         ),
         Case(
             "bad XML",

@@ -7,6 +7,7 @@ floating point proposes multipliers and decides nothing.
 
 import itertools
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, NamedTuple
@@ -89,15 +90,34 @@ def projected(normals: Array, offsets: Array, translations: Array, limits: Array
     for t in range(k):
         unit = [Fraction(int(j == n + t)) for j in range(n + k)]
         rows += [(*unit, limits[t]), (*(-x for x in unit), limits[t])]
-    for t in range(n, n + k):
+    table = _eliminated(rows, range(n, n + k))
+    return table[:, :n], table[:, -1]
+
+
+def carried(normals: Array, offsets: Array, translations: Array) -> tuple[Array, Array]:
+    """All (y, low, high) with normals (y - T r) <= offsets for some low <= r <= high."""
+    n, k = translations.shape
+    none = [Fraction(0)] * (2 * k)
+    rows = [(*row, *none, *(-(row @ translations)), h) for row, h in zip(normals, offsets, strict=True)]
+    for t in range(k):
+        for side, sign in ((0, -1), (k, 1)):  # -r <= -low, r <= high
+            row = [Fraction(0)] * (n + 3 * k)
+            row[n + 2 * k + t], row[n + side + t] = Fraction(sign), Fraction(-sign)
+            rows.append((*row, Fraction(0)))
+    table = _eliminated(rows, range(n + 2 * k, n + 3 * k))
+    return table[:, : n + 2 * k], table[:, -1]
+
+
+def _eliminated(rows: list[tuple], columns: Iterable[int]) -> Array:
+    """Rows (coefficients, bound) without some of their variables."""
+    for t in columns:
         above = [row for row in rows if row[t] > 0]
         below = [row for row in rows if row[t] < 0]
         kept = [row for row in rows if row[t] == 0]
         for p, q in itertools.product(above, below):
             kept.append(tuple(x / p[t] - y / q[t] for x, y in zip(p, q, strict=True)))
         rows = list(dict.fromkeys(kept))
-    table = np.array(rows, dtype=object).reshape(-1, n + k + 1)
-    return table[:, :n], table[:, -1]
+    return np.array(rows, dtype=object).reshape(len(rows), -1)
 
 
 # ---------------------------------------------------------------------------- the conditions
@@ -169,6 +189,13 @@ def second_opinion(
     scale = abs(offsets) + abs(normals @ origin) + coarse * (abs(normals) @ size)
     if (2 * 64 * EPSILON[32] * scale > gaps).any():
         failures.append("float32")
+    narrow = offsets - abs(normals @ axes) @ limits
+    drift = abs(normals @ (model.state @ axes - axes)) @ limits
+    room = narrow - moving - drift - normals @ (model.action @ push)
+    if limits.size and not (
+        (2 * 64 * EPSILON[32] * scale <= room).all() and _carried_along(inside, narrow, own, axes, limits)
+    ):
+        failures.append("corridors")
     if (size < Fraction(2 * (n + m + noises) + 8, 64) * model.moved).any():
         failures.append("magnitude")
     return failures
@@ -188,3 +215,26 @@ def _referenced(inside: Rows, own: Rows, axes: Array, limits: Array) -> bool:
         return np.array_equal(inside.normals, normals) and np.array_equal(inside.offsets, offsets)
     rows = zip(*projected(normals, offsets, axes, limits), strict=True)
     return all(inside.highest(row)[0] <= room for row, room in rows)
+
+
+def _carried_along(inside: Rows, narrow: Array, own: Rows, axes: Array, limits: Array) -> bool:
+    """Whether, in every corridor -limits <= low <= high <= limits, every y of its rows has a reference.
+
+    The corridor's sides are further variables of one polytope: it must imply what eliminating the reference
+    leaves of the base set's rows.
+    """
+    n, k = axes.shape
+    moved, identity = inside.normals @ axes, exact(np.eye(k))
+    nothing, zero = exact(np.zeros((k, n))), exact(np.zeros((k, k)))
+    rows = np.vstack(
+        [
+            np.hstack([inside.normals, -np.minimum(moved, 0), -np.maximum(moved, 0)]),
+            np.hstack([nothing, identity, -identity]),
+            np.hstack([nothing, -identity, zero]),
+            np.hstack([nothing, zero, identity]),
+        ]
+    )
+    bounds = np.concatenate([narrow, exact(np.zeros(k)), limits, limits])
+    every = Rows(rows, bounds, np.concatenate([inside.radius, limits, limits]))
+    wanted = zip(*carried(own.normals, own.offsets, axes), strict=True)
+    return all(every.highest(row)[0] <= room for row, room in wanted)
