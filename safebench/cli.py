@@ -248,11 +248,14 @@ def sweep(
         "`safebench play runs/custom/pendulum/ray-mask--shac.json --out rollout.gif` "
         "(after `safebench run ... --checkpoint`)",
         "`safebench play -t cartpole -g none -g ray-mask`",
+        "`safebench play runs/custom/seeker/none--shac.json runs/custom/seeker/ray-mask--shac.json --out "
+        "ways.png` (trained policies in the same scene)",
     )
 )
 def play(
     source: Annotated[
-        Path | None, Argument(help="A checkpoint, or a result file with one beside it.")
+        list[Path] | None,
+        Argument(help="A checkpoint, or a result file with one beside it; several play side by side."),
     ] = None,
     task: Annotated[str | None, Option("--task", "-t", help="To play without training.")] = None,
     safeguard: Annotated[
@@ -272,17 +275,23 @@ def play(
     fps: Annotated[int, Option(min=1, max=50, help="Frames per second.")] = 20,
     draw: Annotated[
         Literal["auto", "mujoco", "matplotlib"],
-        Option(help="Who draws the mechanism; auto: MuJoCo where EGL or OSMesa works."),
+        Option(
+            help="Who draws the mechanism; auto: MuJoCo where EGL or OSMesa works, but matplotlib where the "
+            "task has obstacles, goals or free boxes to show."
+        ),
     ] = "auto",
-    out: Annotated[Path, Option(help="A .gif, or an .mp4 where there is ffmpeg.")] = Path("rollout.gif"),
-    animation: Annotated[bool, Option(help="Write one, or only print the counts.")] = True,
+    out: Annotated[
+        Path,
+        Option(help="A .gif, or an .mp4 where there is ffmpeg; or a still of the whole: .png, .svg or .pdf."),
+    ] = Path("rollout.gif"),
+    animation: Annotated[bool, Option(help="Write --out, or only print the counts.")] = True,
 ) -> None:
-    """Play one episode: print its return and safety counts, write an animation."""
+    """Play one episode: print its return and safety counts, write an animation or a still."""
     _start_jax()
     from safebench.commands.play import Options, play
     from safebench.commands.player import choose
 
-    player = choose(source, task, safeguard or (), policy, physics, seed)
+    player = choose(source or (), task, safeguard or (), policy, physics, seed)
     chosen = Options(episode, start, steps, fps, draw)
     _exit(play(player, chosen, out if animation else None, console))
 

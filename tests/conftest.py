@@ -14,7 +14,7 @@ start()
 
 @functools.cache
 def _build(name, physics):
-    return registry.load("task", name).make(physics)
+    return registry.make_task(name, physics)
 
 
 @pytest.fixture(scope="session")

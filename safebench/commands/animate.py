@@ -10,8 +10,10 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from safebench import atomic
+from safebench.commands.column import Column, Part, show
 from safebench.commands.picture import View
-from safebench.commands.scene import DPI, Column, Part, compose, show
+from safebench.commands.plane import Window
+from safebench.commands.scene import DPI, compose
 from safebench.env.task import Task
 from safebench.report.style import styled
 
@@ -40,16 +42,23 @@ def frame_indices(steps: int, control_period: float, fps: int, most: int = 240) 
 
 
 def save(
-    task: Task, columns: Sequence[Column], view: View | None, indices: Sequence[int], fps: int, path: Path
+    task: Task,
+    columns: Sequence[Column],
+    seen: View | Window | None,
+    indices: Sequence[int],
+    fps: int,
+    path: Path,
 ) -> None:
     """Write the animation, one frame per index; the file appears when it is complete.
+
+    seen: what is seen of a mechanism or of a plane; None for a task that has neither.
 
     Raises:
         ValueError: as `check_format`. OSError: if the file cannot be written.
     """
     check_format(path)
     with styled(), atomic.replacing(path) as unfinished:
-        figure, parts = compose(task, columns, view, indices)
+        figure, parts = compose(task, columns, seen, indices)
         if path.suffix == ".gif":
             _save_gif(
                 [Image.fromarray(picture) for picture in frames(figure, parts, indices)], fps, unfinished

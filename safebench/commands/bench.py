@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -17,7 +16,6 @@ from rich.text import Text
 from safebench import atomic, registry
 from safebench.commands import bench_filter, bench_learner, bench_physics, bench_safeguards
 from safebench.commands.bench_physics import CHAIN
-from safebench.env import task as tasks
 from safebench.env.safeguard import Safeguard
 from safebench.report import fit
 from safebench.runs import presets, provenance
@@ -147,11 +145,7 @@ def _mechanical(name: str) -> bool:
 def _safeguards(job: Job) -> Measured:
     timings = []
     for name in job.tasks:
-        task = registry.make_task(name, "compiled")
-        states = jnp.asarray(task.starts[:ACTION_SETS])
-        sets = jax.jit(jax.vmap(lambda x, task=task: tasks.allowed(task, x, task.dynamics.linearise(x))))(
-            states
-        )
+        sets = bench_safeguards.action_sets(registry.make_task(name, "compiled"), ACTION_SETS)
         for preset, safeguard in job.guards.items():
             job.report(f"{name}: {preset}")
             timings += bench_safeguards.measure(name, sets, {preset: safeguard})

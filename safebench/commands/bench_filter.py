@@ -11,6 +11,8 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
+from safebench.env.adversary import somewhere
+from safebench.env.corridor import Corridor
 from safebench.env.filter import safety_filter
 from safebench.env.safeguard import Safeguard
 from safebench.env.task import Task
@@ -35,7 +37,8 @@ def measure(
 ) -> list[Timing]:
     """Time the filter with every safeguard, called with numpy arrays and with arrays on the device.
 
-    States are drawn from the task's starts, actions uniformly from the box.
+    States are drawn from the task's starts (where the safe set moves: from anywhere, with their corridors),
+    actions uniformly from the box.
     calls: with each of the two; None for CALLS.
 
     Raises:
@@ -45,10 +48,12 @@ def measure(
     if calls < 1:
         raise ValueError(f"the number of calls must be at least 1, not {calls}")
     rng = np.random.default_rng(seed)
-    states = task.starts[rng.integers(len(task.starts), size=calls)]
-    actions = rng.uniform(-1, 1, (calls, len(task.action_names))).astype(states.dtype)
-    on_host = [(x.copy(), a.copy()) for x, a in zip(states, actions, strict=True)]
-    on_device = jax.block_until_ready([tuple(map(jax.device_put, pair)) for pair in on_host])
+    places = _places(task, rng, calls)
+    actions = rng.uniform(-1, 1, (calls, len(task.action_names))).astype(places[0][0].dtype)
+    on_host = [
+        jax.tree.map(np.copy, (x, a, *corridor)) for (x, *corridor), a in zip(places, actions, strict=True)
+    ]
+    on_device = jax.block_until_ready(jax.device_put(on_host))
     rows = []
     for name, safeguard in safeguards.items():
         run = safety_filter(task, safeguard)
@@ -56,6 +61,15 @@ def measure(
             median, high = np.percentile(microseconds(run, pairs), [50, 95])
             rows.append(Timing(task.name, name, arguments, float(median), float(high)))
     return rows
+
+
+def _places(task: Task, rng: np.random.Generator, count: int) -> list[tuple]:
+    """A state (n,) each and, where the safe set moves, its corridor."""
+    if task.corridors is None:
+        return [(x,) for x in task.starts[rng.integers(len(task.starts), size=count)]]
+    draw = jax.jit(jax.vmap(lambda key: somewhere(task, key)))
+    found = jax.tree.map(np.asarray, draw(jax.random.split(jax.random.key(int(rng.integers(2**31))), count)))
+    return [(x, Corridor(*sides)) for x, *sides in zip(found.x, *found.corridor, strict=True)]
 
 
 def microseconds(run: Callable, arguments: Sequence[tuple]) -> list[float]:

@@ -14,8 +14,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from safebench.env import task as tasks
 from safebench.env.action_set import ActionSet
+from safebench.env.adversary import somewhere
+from safebench.env.corridor import FIXED, Corridor
 from safebench.env.safeguard import Safeguard
+from safebench.env.task import Task
 
 BATCHES = (8, 64, 512, 4096)
 
@@ -41,6 +45,18 @@ class Timing(NamedTuple):
     forward_us: float
     forward_backward_us: float
     faster: float | None
+
+
+def action_sets(task: Task, count: int) -> ActionSet:
+    """The safe actions at up to `count` states of a task's safe set (where it moves: of many), stacked."""
+
+    def allowed(x: Array, corridor: Corridor) -> ActionSet:
+        return tasks.allowed(task, x, task.dynamics.linearise(x), corridor)
+
+    if task.corridors is None:
+        return jax.jit(jax.vmap(lambda x: allowed(x, FIXED)))(jnp.asarray(task.starts[:count]))
+    places = jax.jit(jax.vmap(lambda key: somewhere(task, key)))(jax.random.split(jax.random.key(0), count))
+    return jax.jit(jax.vmap(allowed))(places.x, places.corridor)
 
 
 def measure(

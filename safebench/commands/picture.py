@@ -36,15 +36,20 @@ class View(NamedTuple):
 
 def view_of(model: mujoco.MjModel, positions: Float[np.ndarray, "t q"], margin: float = 0.08) -> View:
     """The view along the model's first camera (without one: along +y) of everything it ever shows."""
-    axes = np.array([[1.0, 0.0], [0.0, 0.0], [0.0, 1.0]])
-    if model.ncam:
-        axes = _placed(model, model.qpos0).cam_xmat[0].reshape(3, 3)[:, :2].copy()
+    axes = first_camera(model)
     points = np.concatenate(
         [outline.points for q in positions if np.isfinite(q).all() for outline in outlines(model, q, axes)]
     )
     low, high = points.min(axis=0), points.max(axis=0)
     pad = margin * (high - low).max()
     return View(axes, low - pad, high + pad)
+
+
+def first_camera(model: mujoco.MjModel) -> Float[np.ndarray, "3 2"]:
+    """Right and up of the model's first camera, in world coordinates; without one it looks along +y."""
+    if not model.ncam:
+        return np.array([[1.0, 0.0], [0.0, 0.0], [0.0, 1.0]])
+    return _placed(model, model.qpos0).cam_xmat[0].reshape(3, 3)[:, :2].copy()
 
 
 def outlines(

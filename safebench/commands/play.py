@@ -1,4 +1,4 @@
-"""`safebench play`: one rollout per safeguard from one start, counted and animated."""
+"""`safebench play`: one rollout per safeguard from one start, counted and drawn."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,10 +13,11 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from safebench import atomic
-from safebench.commands import animate, offscreen
+from safebench.commands import animate, offscreen, plane, still
+from safebench.commands.column import Column
 from safebench.commands.picture import View, view_of
+from safebench.commands.plane import Window
 from safebench.commands.player import Player
-from safebench.commands.scene import Column
 from safebench.env import rollout
 from safebench.env.rollout import Rollout, Start
 from safebench.env.task import Task
@@ -38,6 +39,8 @@ COUNTS = (
     "  not\n finite",
     "  worst\n margin",
 )
+GOALS = ("  goals\nreached", "    after\n seconds")
+"""Further columns for a task that has goals."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,7 @@ class Options:
     """episode: number of the start, the disturbances and random actions. steps: None for the horizon.
 
     start: None for the reference start where the task has one, else a random one.
+    draw: "auto" is the plane of a task that has a picture, else MuJoCo where it can render.
     """
 
     episode: int = 0
@@ -55,27 +59,29 @@ class Options:
 
 
 def play(player: Player, options: Options, out: Path | None, console: Console) -> bool:
-    """Roll out, print return and safety counts, write the animation (unless `out` is None).
+    """Roll out, print return and safety counts, write the animation or the still (unless `out` is None).
 
-    All rollouts have the same start and disturbances, and random actions are the same for all.
+    All rollouts have the same start, scene and disturbances, and random actions are the same for all.
     Returns whether every certified safeguard kept its promise.
 
     Raises:
         ValueError: for a start or format that is not there, before anything runs.
     """
     if out is not None:
-        animate.check_format(out)
+        check_format(out)
         atomic.check_writable(out)
     task = player.task
     steps = task.horizon if options.steps is None else options.steps
     start: Start = options.start or ("random" if task.reference_start is None else "reference")
     start_key, action_key = jax.random.split(jax.random.key(options.episode))
-    act = player.act_for(steps, action_key)
     rollouts = [
-        rollout.roll_out(env, act, rollout.begin(env, start, start_key), steps) for env in player.environments
+        rollout.roll_out(env, act, rollout.begin(env, start, start_key), steps)
+        for env, act in zip(player.environments, player.acts_for(steps, action_key), strict=True)
     ]
-    console.print(Text(f"{task.name}, {player.policy} policy, {start} start, {steps} steps:"))
-    fit.show(_table(player.safeguards, rollouts), console)
+    policies = list(dict.fromkeys(player.policies))
+    console.print(Text(f"{task.name}, {' and '.join(policies)} policy, {start} start, {steps} steps:"))
+    titles = [column.title for column in _columns(player, rollouts)]
+    fit.show(_table(titles, rollouts), console)
     if out is not None:
         _draw(player, rollouts, options, out, console)
     broken = [
@@ -89,23 +95,54 @@ def play(player: Player, options: Options, out: Path | None, console: Console) -
     return not broken
 
 
-def _draw(player: Player, rollouts: list[Rollout], options: Options, out: Path, console: Console) -> None:
-    task = player.task
-    indices = animate.frame_indices(len(rollouts[0].rewards), task.control_period, options.fps)
-    view, pictures = None, [None] * len(rollouts)
-    if task.dynamics.model is not None:
-        positions = np.stack([found.states[indices, : task.dynamics.model.nq] for found in rollouts])
-        view = view_of(task.dynamics.model, positions.reshape(-1, positions.shape[-1]))
-        if options.draw != "matplotlib":
-            pictures = _mujoco(task, positions, view, options.draw == "mujoco", console)
-    columns = [
-        Column(name_of(name), found, shown)
-        for name, found, shown in zip(player.safeguards, rollouts, pictures, strict=True)
+def check_format(path: Path) -> None:
+    """Whether a still or an animation can be written to `path`.
+
+    Raises:
+        ValueError: for another suffix, and for .mp4 where there is no ffmpeg.
+    """
+    if path.suffix in still.FORMATS:
+        return
+    if path.suffix not in animate.FORMATS:
+        raise ValueError(
+            f"{path}: an animation is a {' or an '.join(animate.FORMATS)}, a still a "
+            f"{', '.join(still.FORMATS[:-1])} or {still.FORMATS[-1]}"
+        )
+    animate.check_format(path)
+
+
+def _columns(player: Player, rollouts: Sequence[Rollout]) -> list[Column]:
+    """Named by their safeguards, and by their policies as well if those differ."""
+    told_apart = player.policies if len(set(player.policies)) > 1 else [""] * len(rollouts)
+    return [
+        Column(name_of(name), found, None, policy)
+        for name, found, policy in zip(player.safeguards, rollouts, told_apart, strict=True)
     ]
-    with console.status(Text(f"drawing {len(indices)} frames ...")):
-        animate.save(task, columns, view, indices, options.fps, out)
+
+
+def _draw(player: Player, rollouts: list[Rollout], options: Options, out: Path, console: Console) -> None:
+    task, columns = player.task, _columns(player, rollouts)
+    steps, moving = len(rollouts[0].rewards), out.suffix in animate.FORMATS
+    indices = animate.frame_indices(steps, task.control_period, options.fps) if moving else [steps]
+    seen: View | Window | None = None
+    if task.picture is not None and options.draw != "mujoco":
+        seen = plane.window(task, rollouts)
+    elif task.dynamics.model is not None:
+        positions = np.stack([found.states[indices, : task.dynamics.model.nq] for found in rollouts])
+        seen = view_of(task.dynamics.model, positions.reshape(-1, positions.shape[-1]))
+        if options.draw != "matplotlib":
+            pictures = _mujoco(task, positions, seen, options.draw == "mujoco", console)
+            columns = [
+                column._replace(pictures=shown) for column, shown in zip(columns, pictures, strict=True)
+            ]
+    drawn = f"{len(indices)} frames" if moving else "a still"
+    with console.status(Text(f"drawing {drawn} ...")):
+        if moving:
+            animate.save(task, columns, seen, indices, options.fps, out)
+        else:
+            still.save(task, columns, seen, out)
     size = out.stat().st_size / 1e6
-    console.print(Text(f"Wrote {out} ({size:.1f} MB, {len(indices)} frames)"), soft_wrap=True)
+    console.print(Text(f"Wrote {out} ({size:.1f} MB, {drawn})"), soft_wrap=True)
 
 
 def _mujoco(task: Task, positions: np.ndarray, view: View, wanted: bool, console: Console) -> list:
@@ -122,12 +159,13 @@ def _mujoco(task: Task, positions: np.ndarray, view: View, wanted: bool, console
     return list(pictures.reshape(count, frames, *pictures.shape[1:]))
 
 
-def _table(safeguards: Sequence[str], rollouts: Sequence[Rollout]) -> RichTable:
+def _table(titles: Sequence[str], rollouts: Sequence[Rollout]) -> RichTable:
     table = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=0, collapse_padding=True)
     table.add_column("safeguard", no_wrap=True)
-    for name in COUNTS:
+    goals = len(rollouts[0].arrivals)
+    for name in (*COUNTS, *(GOALS if goals else ())):
         table.add_column(name, justify="right", no_wrap=True)
-    for name, found in zip(safeguards, rollouts, strict=True):
+    for title, found in zip(titles, rollouts, strict=True):
         counted = found.counters
         margin = "-" if counted.worst_margin is None else f"{counted.worst_margin:+.2f}"
         counts = (
@@ -138,5 +176,10 @@ def _table(safeguards: Sequence[str], rollouts: Sequence[Rollout]) -> RichTable:
             counted.last_line,
             counted.non_finite,
         )
-        table.add_row(name, number(found.total_reward), *(f"{count:,}" for count in counts), margin)
+        arrivals = found.arrivals[np.isfinite(found.arrivals)]
+        mean = f"{arrivals.mean():.1f}" if len(arrivals) else "-"
+        reached = (f"{len(arrivals)}/{goals}", mean) if goals else ()
+        table.add_row(
+            title, number(found.total_reward), *(f"{count:,}" for count in counts), margin, *reached
+        )
     return table

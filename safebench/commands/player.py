@@ -24,50 +24,80 @@ Policy = Literal["random", "zero"]
 class Player(NamedTuple):
     """What proposes actions, and where.
 
-    environments: one per safeguard. policy: what it is called. learned: None for one that knows nothing.
+    environments: one per safeguard. policies: what they are called, one per safeguard.
+    learned: the same of what proposes actions; empty for a policy that knows nothing.
     """
 
     task: Task
     safeguards: tuple[str, ...]
     environments: tuple[Env, ...]
-    policy: str
-    learned: Act | None
+    policies: tuple[str, ...]
+    learned: tuple[Act, ...]
 
-    def act_for(self, steps: int, key: PRNGKeyArray) -> Act:
-        """The policy of one episode; `key` decides random actions."""
-        if self.learned is not None:
+    def acts_for(self, steps: int, key: PRNGKeyArray) -> tuple[Act, ...]:
+        """The policies of one episode, one per safeguard; `key` decides random actions."""
+        if self.learned:
             return self.learned
         actions = len(self.task.action_names)
-        if self.policy == "random":
-            return rollout.random_actions(actions, steps, key)
-        return rollout.zero_actions(actions)
+        if self.policies[0] == "random":
+            act = rollout.random_actions(actions, steps, key)
+        else:
+            act = rollout.zero_actions(actions)
+        return (act,) * len(self.environments)
 
 
 def choose(
-    source: Path | None,
+    sources: Sequence[Path],
     task: str | None,
     safeguards: Sequence[str],
     policy: Policy,
     physics: str,
     seed: int,
 ) -> Player:
-    """A trained player from `source`, or an untrained one on `task`; sets jax up in the precision it needs.
+    """A trained player from `sources`, or an untrained one on `task`; sets jax up in the precision it needs.
 
-    source: a checkpoint, or a result file with one beside it.
+    sources: checkpoints, or result files with one beside them. The policy of a single one plays under all the
+    safeguards, several play each under the one that it was trained with.
 
     Raises:
-        ValueError, LookupError: for neither or both of `source` and `task`, and as `trained` and `untrained`.
+        ValueError, LookupError: for neither or both of `sources` and `task`, for several sources that cannot
+            play in one scene, and as `trained` and `untrained`.
     """
-    if (source is None) == (task is None):
+    if bool(sources) == (task is not None):
         raise ValueError("say what to play: either a checkpoint or result, or -t TASK -g SAFEGUARD")
     if task is not None and not safeguards:
         raise ValueError("-t TASK needs a safeguard: -g NAME, or -g none")
-    if source is not None:
-        folder = checkpoint.find(source)
-        start(cast(Precision, checkpoint.load(folder).precision))
-        return trained(folder, seed, safeguards)
+    if len(sources) > 1 and safeguards:
+        raise ValueError("several checkpoints play each under its own safeguard: leave out -g, or play one")
+    if sources:
+        folders = [checkpoint.find(source) for source in sources]
+        _check_alike(folders)
+        start(cast(Precision, checkpoint.load(folders[0]).precision))
+        return together([trained(folder, seed, safeguards) for folder in folders])
     start("float64")
     return untrained(str(task), safeguards, policy, physics)
+
+
+def _check_alike(folders: Sequence[Path]) -> None:
+    first, *others = (checkpoint.load(folder) for folder in folders)
+    for folder, other in zip(folders[1:], others, strict=True):
+        for field in ("task", "physics", "precision", "certificate"):
+            ours, theirs = getattr(first, field), getattr(other, field)
+            if ours != theirs:
+                raise ValueError(
+                    f"{folder}: {field} {theirs}, but {ours} of {folders[0]}: they cannot play in one scene"
+                )
+
+
+def together(players: Sequence[Player]) -> Player:
+    """Players of one task, side by side."""
+    return Player(
+        players[0].task,
+        *(
+            tuple(part for player in players for part in getattr(player, field))
+            for field in Player._fields[1:]
+        ),
+    )
 
 
 def trained(folder: Path, seed: int, safeguards: Sequence[str]) -> Player:
@@ -105,8 +135,8 @@ def trained(folder: Path, seed: int, safeguards: Sequence[str]) -> Player:
         prepared.task,
         names,
         environments,
-        f"{description.learner}, seed {seed}",
-        lambda step, observation: learner.act(policy, observation),
+        (f"{description.learner}, seed {seed}",) * len(names),
+        (lambda step, observation: learner.act(policy, observation),) * len(names),
     )
 
 
@@ -118,4 +148,4 @@ def untrained(task_name: str, safeguards: Sequence[str], policy: Policy, physics
     """
     task = registry.make_task(task_name, physics)
     environments = tuple(make(task, name) for name in safeguards)
-    return Player(task, tuple(safeguards), environments, policy, None)
+    return Player(task, tuple(safeguards), environments, (policy,) * len(environments), ())

@@ -3,12 +3,15 @@
 import json
 from types import SimpleNamespace
 
+import corridor_task
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from rich.console import Console
 
 from safebench.commands import bench, bench_filter, bench_learner, bench_physics
+from safebench.env import safe_set
 
 
 @pytest.mark.slow
@@ -101,6 +104,25 @@ def test_the_filter_is_called_once_per_state_with_arguments_of_either_kind(task_
         assert x.dtype == a.dtype == x_device.dtype == a_device.dtype == task.starts.dtype
         assert (np.abs(a) <= 1).all()
         assert (x == task.starts).all(axis=1).any()
+
+
+@pytest.mark.slow
+def test_where_the_safe_set_moves_the_filter_is_called_with_corridors(monkeypatch):
+    task, calls = corridor_task.make(), []
+
+    def recorded(task, safeguard):
+        return lambda *arguments: calls.append(arguments)
+
+    monkeypatch.setattr(bench_filter, "safety_filter", recorded)
+    bench_filter.measure(task, {"none": 0}, calls=3)
+    assert len(calls) == 2 * (3 + 3)
+    for x, a, corridor in calls:
+        assert safe_set.contains(task.safe_set, jnp.asarray(x), corridor)
+        assert a.shape == (2,)
+    host, device = calls[3:6], calls[9:12]
+    assert all(type(part) is np.ndarray for call in host for part in jax.tree.leaves(call))
+    assert all(isinstance(part, jax.Array) for call in device for part in jax.tree.leaves(call))
+    assert len({call[2].low.ctypes.data for call in host}) == 3
 
 
 def test_the_latency_is_a_median_and_a_95th_percentile(task_of, monkeypatch):

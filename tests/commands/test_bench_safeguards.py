@@ -1,6 +1,8 @@
 """The timing table of the safeguards."""
 
+import corridor_task
 import jax
+import numpy as np
 import pytest
 from synthetic_action_sets import random_sets
 
@@ -25,6 +27,17 @@ def test_measure_gives_a_row_per_safeguard_and_batch():
         assert row.forward_backward_us > 0
     assert rows[0].faster is None
     assert rows[3].faster == pytest.approx(2300 / rows[3].forward_backward_us)
+
+
+@pytest.mark.slow
+def test_action_sets_are_those_of_a_fixed_set_and_of_one_that_moves(task_of):
+    for task in (task_of("pendulum", "compiled"), corridor_task.make()):
+        sets = bench_safeguards.action_sets(task, 32)
+        m, rows = len(task.action_names), len(task.safe_set.offsets)
+        assert sets.normals.shape == (32, rows + 2 * m, m)
+        assert sets.centre.shape == (32, m)
+        assert len(np.unique(np.asarray(sets.offsets), axis=0)) == 32
+        assert (np.einsum("crm,cm->cr", sets.normals, sets.centre) <= sets.offsets).all()
 
 
 def test_measure_refuses_nothing_to_measure():

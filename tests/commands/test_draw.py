@@ -62,7 +62,7 @@ def test_many_curves_are_told_apart():
 def test_the_state_drawn_by_default_is_one_where_safeguards_have_something_to_do(name, task_of):
     task = task_of(name, "compiled")
     number = draw.telling(task)
-    (share,), actions = draw.safe_shares(task, task.starts[number : number + 1])
+    (share,), actions = draw.safe_shares(task, draw.places(task, range(number, number + 1)))
     assert share == pytest.approx(1 / 3, abs=0.05)
     if name == "pendulum":
         normals, offsets = np.asarray(actions.normals)[0, :, 0], np.asarray(actions.offsets)[0]

@@ -6,7 +6,8 @@ import pytest
 import tiny_cells
 from PIL import Image
 
-from safebench.commands import animate, picture, player, scene
+from safebench.commands import animate, picture, player, scene, still, traces
+from safebench.commands.column import Column, show
 from safebench.env import rollout
 from safebench.env.environment import Env
 from safebench.report.style import styled
@@ -113,8 +114,8 @@ def test_units_follow_from_the_joints(name, task_of):
         "cartpole": ("m", "rad", "m/s", "rad/s"),
         "quadrotor": ("m", "m", "rad", "m/s", "m/s", "rad/s"),
     }
-    assert scene.units(task_of(name, "compiled")) == expected[name]
-    assert scene.units(task_of("energy")) == ("kWh", "°C", "°C")
+    assert traces.units(task_of(name, "compiled")) == expected[name]
+    assert traces.units(task_of("energy")) == ("kWh", "°C", "°C")
 
 
 def test_frames_are_in_real_time_where_humans_can_follow():
@@ -127,7 +128,7 @@ def test_frames_are_in_real_time_where_humans_can_follow():
 
 def test_the_animation_shows_every_frame_with_its_state(rollouts, task_of, tmp_path):
     task = task_of("pendulum", "compiled")
-    columns = [scene.Column(name, found, None) for name, found in rollouts.items()]
+    columns = [Column(name, found, None) for name, found in rollouts.items()]
     indices = list(range(0, STEPS + 1, 8))
     view = picture.view_of(task.dynamics.model, rollouts["none"].states[:, :1])
     path = tmp_path / "rollout.gif"
@@ -138,7 +139,7 @@ def test_the_animation_shows_every_frame_with_its_state(rollouts, task_of, tmp_p
     assert list(tmp_path.iterdir()) == [path]
 
     figure, parts = scene.compose(task, columns, view, indices)
-    scene.show(parts, indices, len(indices) - 1)
+    show(parts, indices, len(indices) - 1)
     texts = [text.get_text() for axes in figure.axes for text in axes.texts]
     assert f"outside limits {rollouts['none'].counters.violations} " in texts[0]
     assert texts[1].endswith(f"interventions {rollouts['ray-mask'].counters.interventions}")
@@ -151,7 +152,7 @@ def test_the_animation_shows_every_frame_with_its_state(rollouts, task_of, tmp_p
 )
 def test_headings_stay_inside_their_column(name, rollouts, task_of):
     """Above a narrow scene too: no text of two columns is cut at the edge or runs into the other's."""
-    columns = [scene.Column("none", rollouts["none"], None), scene.Column(name, rollouts["ray-mask"], None)]
+    columns = [Column("none", rollouts["none"], None), Column(name, rollouts["ray-mask"], None)]
     narrow = picture.View(
         np.array([[1.0, 0], [0, 0], [0, 1.0]]), np.array([-0.25, -1.2]), np.array([0.25, 1.2])
     )
@@ -160,7 +161,7 @@ def test_headings_stay_inside_their_column(name, rollouts, task_of):
         figure, parts = scene.compose(task_of("pendulum", "compiled"), columns, narrow, indices)
         tops = [axes for axes in figure.axes if axes.texts]
         for frame in range(len(indices)):
-            scene.show(parts, indices, frame)
+            show(parts, indices, frame)
             for number, axes in enumerate(tops):
                 for text in (axes.texts[0], axes._left_title):
                     box = text.get_window_extent()
@@ -185,6 +186,20 @@ def test_play_from_the_command_line(tmp_path, safebench):
     violations, departures = (int(rows["ray-mask"][i]) for i in (1, 2))
     assert violations == departures == 0
     assert int(rows["none"][2]) > 0
+
+
+def test_a_still_without_a_plane_is_the_last_frame(rollouts, task_of, tmp_path):
+    task = task_of("pendulum", "compiled")
+    columns = [Column(name, found, None) for name, found in rollouts.items()]
+    view = picture.view_of(task.dynamics.model, rollouts["none"].states[:, :1])
+    still.save(task, columns, view, tmp_path / "rollout.png")
+    with Image.open(tmp_path / "rollout.png") as image:
+        drawn = np.asarray(image.convert("RGB"))
+    figure, _ = scene.compose(task, columns, view, [STEPS])
+    assert drawn.shape[1] == pytest.approx(1.5 * figure.bbox.width, abs=2)
+    texts = [text.get_text() for axes in figure.axes for text in axes.texts]
+    assert f"outside limits {rollouts['none'].counters.violations} " in texts[0]
+    assert (drawn != 255).mean() > 0.05
 
 
 @pytest.mark.slow

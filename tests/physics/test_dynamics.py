@@ -68,7 +68,7 @@ def test_the_one_step_model_is_exact(name, task_of):
     np.testing.assert_allclose(predicted, stepped, rtol=0, atol=1e-13 * scale)
 
 
-@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize("name", EACH)
 def test_no_constraint_row_is_active(name, task_of):
     model = task_of(name).dynamics.model
     if model is not None:
