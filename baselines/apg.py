@@ -107,7 +107,9 @@ def make(env: Env, config: Config, interactions: int) -> Learner:
             f"a budget of {interactions} interactions is less than one update: "
             f"environments x window = {config.environments} x {config.window} = {per_update}"
         )
-    network = MLP(config.policy_hidden, env.action_size, layer_norm=True, output_scale=0.01)
+    network = MLP(
+        config.policy_hidden, env.action_size, layer_norm=True, output_scale=0.01, agents=env.agents
+    )
     schedule = optax.linear_schedule(config.policy_rate, config.policy_rate * config.policy_rate_end, updates)
     optimiser = optax.chain(
         optax.clip_by_global_norm(config.gradient_clip), optax.adam(schedule, *config.policy_betas)

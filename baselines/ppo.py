@@ -171,8 +171,10 @@ def make(env: Env, config: Config, interactions: int) -> Learner:
             f"environments x window = {config.environments} x {config.window} = {per_update}"
         )
     size = per_update // config.batches
-    policy_net = MLP(config.policy_hidden, env.action_size, config.activation, output_scale=0.01)
-    value_net = MLP(config.value_hidden, 1, config.activation)
+    policy_net = MLP(
+        config.policy_hidden, env.action_size, config.activation, output_scale=0.01, agents=env.agents
+    )
+    value_net = MLP(config.value_hidden, env.agents, config.activation, agents=env.agents)
 
     def optimiser(rate: float, end: float):
         schedule = optax.linear_schedule(rate, rate * end, updates * config.fits * config.batches)
@@ -191,7 +193,7 @@ def make(env: Env, config: Config, interactions: int) -> Learner:
         return mean, jnp.broadcast_to(policy["log_std"], mean.shape)
 
     def values(value, normaliser: Normaliser, observation: Array) -> Array:
-        return forward(value_net, value, scaled(normaliser, observation))[..., 0]
+        return forward(value_net, value, scaled(normaliser, observation)).mean(axis=-1)
 
     def initialise(key: PRNGKeyArray) -> State:
         policy_key, value_key, episode_key, key = jax.random.split(key, 4)

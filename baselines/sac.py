@@ -183,8 +183,9 @@ def make(env: Env, config: Config, interactions: int) -> Learner:
     gradient_steps = round(per_update * config.gradient_steps_per_interaction)
     blocks = math.ceil(config.buffer / per_update)  # the ring is written in whole updates
     size, m = env.observation_size, env.action_size
-    policy_net = MLP(config.policy_hidden, 2 * m, config.activation, output_scale=0.01)
-    critic_net = MLP(config.value_hidden, 1, config.activation)
+    agents = env.agents
+    policy_net = MLP(config.policy_hidden, 2 * m, config.activation, output_scale=0.01, agents=agents)
+    critic_net = MLP(config.value_hidden, agents, config.activation, agents=agents)
 
     def optimiser(rate: float):
         return optax.chain(optax.clip_by_global_norm(config.gradient_clip), optax.adam(rate))
@@ -196,7 +197,9 @@ def make(env: Env, config: Config, interactions: int) -> Learner:
         return normalise(normaliser, observation) if config.normalise else observation.astype(jnp.float32)
 
     def gaussian(policy, observation: Array) -> tuple[Array, Array]:
-        mean, log_std = jnp.split(forward(policy_net, policy, observation), 2, axis=-1)
+        outputs = forward(policy_net, policy, observation)
+        pairs = outputs.reshape(*outputs.shape[:-1], agents, 2, m // agents)
+        mean, log_std = (pairs[..., part, :].reshape(*outputs.shape[:-1], m) for part in (0, 1))
         return mean, jnp.clip(log_std, *LOG_STD_RANGE)
 
     def propose(policy, observation: Array, noise: Array) -> tuple[Array, Array]:
@@ -206,8 +209,9 @@ def make(env: Env, config: Config, interactions: int) -> Learner:
         return jnp.tanh(latent), log_density(latent, mean, log_std)
 
     def judge(critics, observation: Array, action: Array) -> Float[Array, " 2 *batch"]:
-        inputs = jnp.concatenate([observation, action], axis=-1)
-        return jax.vmap(lambda one: forward(critic_net, one, inputs)[..., 0])(critics)
+        parts = [part.reshape(*part.shape[:-1], agents, -1) for part in (observation, action)]
+        inputs = jnp.concatenate(parts, axis=-1).reshape(*action.shape[:-1], size + m)
+        return jax.vmap(lambda one: forward(critic_net, one, inputs).mean(axis=-1))(critics)
 
     def initialise(key: PRNGKeyArray) -> State:
         policy_key, value_key, episode_key, key = jax.random.split(key, 4)

@@ -109,6 +109,9 @@ SETTINGS = MappingProxyType(
         "seeker-blind": Config(environments=32, discount=0.98, reward_scale=0.05),
         # One window is 48 of 500 steps, of episodes that differ: many at once.
         "quadrotor-obstacles": Config(environments=32, window=48, discount=0.98, reward_scale=0.05),
+        "crowd": Config(environments=32, discount=0.98, reward_scale=0.05),
+        "crowd-8": Config(environments=32, discount=0.98, reward_scale=0.05),
+        "crowd-16": Config(environments=32, discount=0.98, reward_scale=0.05),
     }
 )
 """Tuned configurations by task name, each the same for every safeguard."""
@@ -147,8 +150,10 @@ def make(env: Env, config: Config, interactions: int) -> Learner:
             f"a budget of {interactions} interactions is less than one update: "
             f"environments x window = {config.environments} x {config.window} = {per_update}"
         )
-    policy_net = MLP(config.policy_hidden, env.action_size, layer_norm=True, output_scale=0.01)
-    value_net = MLP(config.value_hidden, 1)
+    policy_net = MLP(
+        config.policy_hidden, env.action_size, layer_norm=True, output_scale=0.01, agents=env.agents
+    )
+    value_net = MLP(config.value_hidden, env.agents, agents=env.agents)
 
     def optimiser(rate: float, end: float, betas: tuple[float, float], steps: int):
         schedule = optax.linear_schedule(rate, rate * end, steps)
@@ -162,7 +167,7 @@ def make(env: Env, config: Config, interactions: int) -> Learner:
         return normalise(normaliser, observation) if config.normalise else observation.astype(jnp.float32)
 
     def values(parameters, normaliser: Normaliser, observation: Array) -> Array:
-        return forward(value_net, parameters, scaled(normaliser, observation))[..., 0]
+        return forward(value_net, parameters, scaled(normaliser, observation)).mean(axis=-1)
 
     def initialise(key: PRNGKeyArray) -> State:
         policy_key, value_key, episode_key, key = jax.random.split(key, 4)

@@ -217,6 +217,7 @@ def make(physics: Physics = "mjx", bodies: int = 4) -> Task:
         name=name,
         summary=f"steer {bodies} point masses past each other to the opposite side of a circle",
         horizon=HORIZON,
+        agents=bodies,
         dynamics=dynamics,
         constraints=constraints(bodies),
         disturbance=symmetric_box(np.full(2 * bodies, PUSH)),

@@ -184,6 +184,11 @@ class Env(BraxEnv):
         return len(self.task.action_names)
 
     @property
+    def agents(self) -> int:
+        """The equal parts of observation and action: agents that are alike and may share a policy."""
+        return self.task.agents
+
+    @property
     def backend(self) -> str:
         """The physics in use."""
         return self.task.dynamics.physics

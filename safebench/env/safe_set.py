@@ -17,7 +17,7 @@ from safebench.physics.affine import Affine
 from safebench.sets.certificate import Certificate
 from safebench.sets.conditions import extents, half_extent
 from safebench.sets.polytope import Box
-from safebench.sets.rounding import allowance, command_terms, row_scale
+from safebench.sets.rounding import allowance, command_roundings, row_scale
 
 
 class SafeSet(NamedTuple):
@@ -63,7 +63,7 @@ def from_certificate(certificate: Certificate, moving: bool = False) -> SafeSet:
         raise ValueError(f"a row of the base set of {certificate.task!r} couples two translations")
     offsets = certificate.offsets + normals @ origin
     reach = half_extent(certificate.constraints, origin)
-    command = command_terms(certificate.gain, certificate.feedforward, reach)
+    command = command_roundings(certificate.gain, certificate.feedforward, reach)
     moved = normals @ certificate.translations
     rates = moved if moving else moved[:, :0]
     low, high = extents(certificate) if moving else (np.zeros(0), np.zeros(0))

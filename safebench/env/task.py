@@ -50,6 +50,8 @@ class Task:
     What follows is derived where a task does not state it:
 
     version: 1. Results of different versions do not compare.
+    agents: 1. Of more, observation and action are so many equal parts, agent after agent, of agents that are
+        alike: learners share one policy among them.
     control_period: seconds between actions; the model's time step.
     state_names: the joints' names and, with "dot" added, those of their velocities.
     action_names: the actuators' names.
@@ -86,6 +88,7 @@ class Task:
     observe: Callable[..., Array]
     reward: Callable[[Array, Array, Array, Context], Scalar]
     version: int = 1
+    agents: int = 1
     control_period: float = DERIVED
     state_names: tuple[str, ...] = DERIVED
     action_names: tuple[str, ...] = DERIVED
@@ -118,6 +121,7 @@ class Task:
                 _set(self, name, derive())
         _set(self, "horizon", task_fields.whole_number(self, "horizon", 1))
         _set(self, "version", task_fields.whole_number(self, "version", 0))
+        _set(self, "agents", task_fields.whole_number(self, "agents", 1))
         _set(self, "control_period", task_fields.positive_number(self, "control_period"))
         task_fields.check_all(self)
         if self.dynamics.model is not None:

@@ -57,6 +57,8 @@ def check_all(task: Any) -> None:
     _check_names(task, "action_names", actions)
     if task.state_units != ():
         _check_names(task, "state_units", states, distinct=False)
+    if not isinstance(task.agents, jax.core.Tracer) and actions % task.agents:
+        raise wrong(task, "agents", f"a divisor of the number of actions, {actions}")
     _expect(task, "safe_set", SafeSet, "what follows from the certificate: leave it out")
     moving = 0 if task.corridors is None else len(task.certificate.translation_limits)
     if task.safe_set.low_rates.shape[1] != moving:

@@ -13,17 +13,25 @@ ACTIVATIONS: dict[Activation, Callable[[Array], Array]] = {"elu": nn.elu, "relu"
 
 
 class MLP(nn.Module):
-    """Dense layers with an activation and optional layer normalisation; a linear output layer."""
+    """Dense layers with an activation and optional layer normalisation; a linear output layer.
+
+    agents: inputs and outputs are so many equal parts, one after the other; each part of the inputs goes
+        through the same layers and gives its part of the outputs.
+    """
 
     hidden: Sequence[int]
     outputs: int
     activation: Activation = "elu"
     layer_norm: bool = False
     output_scale: float = 1.0
+    agents: int = 1
 
     @nn.compact
     def __call__(self, x: Float[Array, "*batch inputs"]) -> Float[Array, "*batch outputs"]:
         x = x.astype(jnp.float32)
+        batch = x.shape[:-1]
+        if self.agents > 1:
+            x = x.reshape(*batch, self.agents, -1)
         initialiser = nn.initializers.orthogonal(jnp.sqrt(2.0))
         for width in self.hidden:
             x = nn.Dense(width, kernel_init=initialiser, param_dtype=jnp.float32)(x)
@@ -31,7 +39,8 @@ class MLP(nn.Module):
             if self.layer_norm:
                 x = nn.LayerNorm(param_dtype=jnp.float32)(x)
         last = nn.initializers.orthogonal(self.output_scale)
-        return nn.Dense(self.outputs, kernel_init=last, param_dtype=jnp.float32)(x)
+        last_layer = nn.Dense(self.outputs // self.agents, kernel_init=last, param_dtype=jnp.float32)
+        return last_layer(x).reshape(*batch, self.outputs)
 
 
 def forward(

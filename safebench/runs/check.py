@@ -58,6 +58,11 @@ def check_task(task: Task, file: str, values: bool) -> None:
     observed = array(file, "observe", task.observe, x, context, *((corridor,) if moves else ()))
     if len(observed.shape) != 1 or observed.shape[0] < 1:
         raise ValueError(f"{file}: observe() gives shape {observed.shape}: expected one axis, (o,)")
+    if observed.shape[0] % task.agents:
+        raise ValueError(
+            f"{file}: observe() gives {observed.shape[0]} numbers: expected {task.agents} equal parts, one for "
+            "each of the task's agents"
+        )
     rewarded = array(file, "reward", task.reward, x, a, x, context)
     if rewarded.shape != ():
         raise ValueError(f"{file}: reward() gives shape {rewarded.shape}: expected a scalar, shape ()")

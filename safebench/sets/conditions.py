@@ -12,7 +12,7 @@ from safebench.sets.certificate import Certificate
 from safebench.sets.duality import TINY, multipliers, rounding_factor, upper_bounds
 from safebench.sets.inclusion import Inclusion
 from safebench.sets.polytope import Box, Polytope
-from safebench.sets.rounding import MULTIPLE, allowance, command_terms, roundings, row_scale
+from safebench.sets.rounding import MULTIPLE, allowance, command_roundings, roundings, row_scale
 
 Array = np.ndarray
 
@@ -32,7 +32,7 @@ def half_extent(constraints: Box, origin: Float[Array, " n"]) -> Float[Array, " 
 def float32_allowance(certificate: Certificate) -> Float[Array, " rows"]:
     """delta_i: what float32 may lose in the run-time rows (see safebench.sets.rounding)."""
     absolute = np.abs(certificate.offsets) + np.abs(certificate.normals @ certificate.origin)
-    command = command_terms(
+    command = command_roundings(
         certificate.gain,
         certificate.feedforward,
         half_extent(certificate.constraints, certificate.origin),

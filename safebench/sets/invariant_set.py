@@ -13,7 +13,7 @@ from safebench.sets import elimination
 from safebench.sets.blocks import Block
 from safebench.sets.duality import upper_bounds
 from safebench.sets.polytope import Polytope
-from safebench.sets.rounding import allowance, command_terms, row_scale
+from safebench.sets.rounding import allowance, command_roundings, row_scale
 from safebench.sets.search import Progress, Search, SynthesisError
 
 INSIDE = 1 - 1e-6  # the set starts this far inside the constraints: room for the proof's rounding
@@ -54,7 +54,9 @@ def gaps(block: Block, law: Law, limit, rows: Polytope, search: Search) -> Float
     # The set's own row is wider by the reference's range, and is rounded in absolute coordinates.
     reach = rows.offsets + np.abs(rows.normals[:, block.translated]) @ limit
     reach = reach + np.abs(rows.normals @ block.origin)
-    command = command_terms(law.gain, law.feedforward, np.maximum(block.bounds.upper, -block.bounds.lower))
+    command = command_roundings(
+        law.gain, law.feedforward, np.maximum(block.bounds.upper, -block.bounds.lower)
+    )
     rounding = allowance(row_scale(rows.normals, reach, block.magnitude, command), np.float32)
     return np.maximum((1 - search.contraction) * rows.offsets, 2.2 * rounding)
 

@@ -46,18 +46,23 @@ def row_scale(
     """|offsets| + |normals| @ magnitude, what rounding is measured against.
 
     offsets: of the rows in absolute coordinates. magnitude: of one step, per coordinate.
-    command: of the law's terms (`command_terms`); a law whose large terms cancel rounds its action coarsely.
+    command: `command_roundings`; a law whose large terms cancel rounds its action coarsely.
     """
-    n = normals.shape[1]
-    coarse = max(1.0, (2 * n + 6) / MULTIPLE * command)
+    coarse = max(1.0, command / MULTIPLE)
     return np.abs(offsets) + coarse * (np.abs(normals) @ magnitude)
 
 
-def command_terms(
+def command_roundings(
     gain: Float[np.ndarray, "m n"], feedforward: Float[np.ndarray, " m"], reach: Float[np.ndarray, " n"]
 ) -> float:
-    """The largest sum of absolute terms of the law gain @ y + feedforward with |y| <= reach."""
-    return float((np.abs(gain) @ reach + np.abs(feedforward)).max(initial=0.0))
+    """Machine epsilons that the law's action gain @ y + feedforward with |y| <= reach may be off by.
+
+    Twice the terms of its longest sum, and 6 for the reference and the rest, of the largest sum of absolute
+    terms. Coordinates that a law does not look at are exact zeros: in a system of many decoupled parts they
+    round nothing.
+    """
+    terms = (gain != 0).sum(axis=1).max(initial=0)
+    return float((2 * terms + 6) * (np.abs(gain) @ reach + np.abs(feedforward)).max(initial=0.0))
 
 
 def allowance(scale: Float[np.ndarray, " rows"], precision: Any) -> Float[np.ndarray, " rows"]:

@@ -190,6 +190,9 @@ def test_a_margin_too_small_for_the_actuator_is_refused():
 
 def test_a_law_whose_large_terms_cancel_needs_a_wider_margin():
     plain = rounding.row_scale(np.ones((1, 2)), np.ones(1), np.ones(2), 1.0)
-    steep = rounding.command_terms(np.array([[1e6, -1e6]]), np.zeros(1), np.ones(2))
-    assert steep == 2e6
+    steep = rounding.command_roundings(np.array([[1e6, -1e6]]), np.zeros(1), np.ones(2))
+    assert steep == (2 * 2 + 6) * 2e6
+    # Coordinates that the law does not look at round nothing.
+    apart = np.array([[1e6, -1e6, 0.0, 0.0], [0.0, 0.0, 1e6, -1e6]])
+    assert rounding.command_roundings(apart, np.zeros(2), np.ones(4)) == steep
     assert rounding.row_scale(np.ones((1, 2)), np.ones(1), np.ones(2), steep) > 1e5 * plain
