@@ -60,8 +60,8 @@ def check_task(task: Task, file: str, values: bool) -> None:
         raise ValueError(f"{file}: observe() gives shape {observed.shape}: expected one axis, (o,)")
     if observed.shape[0] % task.agents:
         raise ValueError(
-            f"{file}: observe() gives {observed.shape[0]} numbers: expected {task.agents} equal parts, one for "
-            "each of the task's agents"
+            f"{file}: observe() gives {observed.shape[0]} numbers: expected {task.agents} equal parts, "
+            "one for each agent"
         )
     rewarded = array(file, "reward", task.reward, x, a, x, context)
     if rewarded.shape != ():
