@@ -99,7 +99,8 @@ def model(bodies: int) -> mujoco.MjModel:
     """
     if bodies not in CIRCLE:
         raise ValueError(f"bodies must be one of {', '.join(map(str, CIRCLE))}, not {bodies!r}")
-    text = (Path(__file__).parent / "assets" / "crowd.xml").read_text()
+    file = Path(__file__)
+    text = (file.parent / "assets" / f"{file.stem}.xml").read_text()
     return mujoco.MjModel.from_xml_string(text.replace('count="4"', f'count="{bodies}"'))
 
 
@@ -142,7 +143,7 @@ def make(physics: Physics = "mjx", bodies: int = 4) -> Task:
     """
     dynamics = system(bodies, physics)
     name, circle, roundabout = name_of(bodies), CIRCLE[bodies], bodies * ROOM / (2 * math.pi)
-    certificate = shipped_certificate(__file__, dynamics, name)
+    certificate = shipped_certificate(__file__, dynamics, None if bodies == 4 else name)
     safe_set = moving_set(certificate)
     first, second = np.triu_indices(bodies, 1)
 

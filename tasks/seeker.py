@@ -114,7 +114,7 @@ def make(physics: Physics = "mjx", blind: bool = False) -> Task:
     """The seeker task, with the physics asked for. blind: without the way in the observation."""
     dynamics = mechanical(shipped_model(__file__), DISTURBANCE_INPUT, physics)
     name = "seeker-blind" if blind else "seeker"
-    certificate = shipped_certificate(__file__, dynamics, name)
+    certificate = shipped_certificate(__file__, dynamics, name if blind else None)
     return Task(
         name=name,
         summary="steer a point mass around obstacles to its goal"

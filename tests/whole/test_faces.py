@@ -134,14 +134,22 @@ def test_plug_ins_written_for_the_faces_run(tmp_path):
 @pytest.mark.parametrize("kind", registry.PACKAGES)
 def test_plug_ins_of_the_benchmark_need_nothing_else(kind, tmp_path, monkeypatch):
     """A copy of every shipped plug-in, with what lies beside it, works as a file of somebody else's."""
+    home = resources.files(registry.PACKAGES[kind])
     for name in registry.names(kind):
         stem = name.replace("-", "_")
-        for part in ("{}.py", "assets/{}.xml", "certificates/{}.npz"):
-            source = resources.files(registry.PACKAGES[kind]) / part.format(stem)
-            path = tmp_path / part.format(f"copied_{stem}")
-            path.parent.mkdir(exist_ok=True)
-            if source.is_file():
-                path.write_bytes(source.read_bytes())
+        if not (home / f"{stem}.py").is_file():
+            continue  # a variant of another one, in the same file
+        # A model keeps its own name as well: another one may include it.
+        for part, copies in (
+            ("{}.py", (f"copied_{stem}",)),
+            ("assets/{}.xml", (f"copied_{stem}", stem)),
+            ("certificates/{}.npz", (f"copied_{stem}",)),
+        ):
+            source = home / part.format(stem)
+            for path in (tmp_path / part.format(copy) for copy in copies):
+                path.parent.mkdir(exist_ok=True)
+                if source.is_file():
+                    path.write_bytes(source.read_bytes())
         path = tmp_path / f"copied_{stem}.py"
         module = registry.load(kind, str(path))
         if kind == "task":
