@@ -109,6 +109,9 @@ _TUNED = Config(
     reward_scale=0.01,
 )
 
+# Rewards are the length of a way, to -10 a step; observations are scaled by the tasks.
+_NAVIGATION = replace(_TUNED, discount=0.98, policy_rate=1e-3, reward_scale=0.05, normalise=False)
+
 SETTINGS = MappingProxyType(
     {
         # Unguarded states reach thousands of rad/s: scaled by those, all others look alike.
@@ -123,6 +126,12 @@ SETTINGS = MappingProxyType(
             normalise=False,
         ),
         "energy": replace(_TUNED, window=48, discount=0.98),
+        "seeker": _NAVIGATION,
+        "seeker-blind": _NAVIGATION,
+        "quadrotor-obstacles": _NAVIGATION,
+        "crowd": _NAVIGATION,
+        "crowd-8": _NAVIGATION,
+        "crowd-16": _NAVIGATION,
     }
 )
 """Tuned configurations by task name, each the same for every safeguard."""

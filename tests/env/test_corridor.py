@@ -188,6 +188,7 @@ def test_single_precision_keeps_the_promise():
         assert int(safety.switches.sum()) > BATCH
 
 
+@pytest.mark.slow
 def test_a_corridor_is_taken_just_where_it_may_be():
     """`moved` against the definition, by numpy, for random proposals at states anywhere."""
     task, made = corridor_task.make(), SETS()
@@ -293,6 +294,7 @@ def test_brax_wrappers_drive_a_set_that_moves():
     assert state.obs.shape == (4, 10)
 
 
+@pytest.mark.slow
 def test_the_filter_takes_the_corridor_and_asks_for_it():
     task = corridor_task.make()
     env, guarded = Env(task, guard_of("ray-mask")), safety_filter(task, guard_of("ray-mask"))

@@ -69,9 +69,13 @@ def test_it_takes_the_box_ahead_and_leaves_none_for_a_trifle(task):
     still = jnp.zeros(4)
     here = Corridor(jnp.zeros(2), jnp.zeros(2))
 
+    @jax.jit
+    def rule(velocity, corridor, towards):
+        x = still.at[2:].set(velocity)
+        return next_corridor(task.safe_set, nothing, x, velocity, towards, corridor)
+
     def following(velocity, corridor, towards=(1.0, 0.0)):
-        x = still.at[2:].set(jnp.array(velocity))
-        return next_corridor(task.safe_set, nothing, x, x[2:], jnp.array(towards), corridor)
+        return rule(jnp.array(velocity), corridor, jnp.array(towards))
 
     first = following((0.0, 0.0), here)
     assert float(first.high[0]) > 2
@@ -96,6 +100,7 @@ def test_a_body_outside_of_its_set_gets_a_box_where_it_is(task, starts):
     assert covers[clear].mean() > 0.9
 
 
+@pytest.mark.slow
 def test_derivatives_are_finite_across_switches(task):
     """Of the whole rule, along a line on which the box changes."""
     start = jax.jit(task.corridors.begin)(jax.random.key(3))
@@ -109,7 +114,7 @@ def test_derivatives_are_finite_across_switches(task):
     shares = jnp.linspace(0.0, 1.0, 300)
     sides = jax.jit(jax.vmap(at))(shares)
     assert (np.abs(np.diff(sides.high, axis=0)).max(axis=1) > 0.3).sum() >= 2, "the box never switched"
-    slopes = jax.jit(jax.vmap(jax.jacfwd(at)))(shares)
+    slopes = jax.jit(jax.vmap(jax.jacfwd(at)))(shares[::10])
     assert all(np.isfinite(leaf).all() for leaf in slopes)
 
 

@@ -28,15 +28,16 @@ def task(task_of):
 
 def test_the_way_is_the_taut_string_counter_clockwise():
     """From (-2, 0) to (2, 0) round the unit disc: below it, two tangents and sixty degrees of the rim."""
-    length, direction = module.way(jnp.array([-2.0, 0.0]), jnp.array([2.0, 0.0]), 1.0)
+    way = jax.jit(lambda place, goal: module.way(place, goal, 1.0))
+    length, direction = way(jnp.array([-2.0, 0.0]), jnp.array([2.0, 0.0]))
     assert float(length) == pytest.approx(2 * math.sqrt(3) + math.pi / 3)
     np.testing.assert_allclose(direction, [math.sqrt(3) / 2, -0.5], atol=1e-12)
-    there, _ = module.way(jnp.array([2.0, 0.0]), jnp.array([2.0, 0.0]), 1.0)
+    there, _ = way(jnp.array([2.0, 0.0]), jnp.array([2.0, 0.0]))
     assert float(there) == pytest.approx(0.0, abs=1e-12)
-    seen, direct = module.way(jnp.array([2.0, 0.0]), jnp.array([2.0, 1.0]), 1.0)
+    seen, direct = way(jnp.array([2.0, 0.0]), jnp.array([2.0, 1.0]))
     assert float(seen) == pytest.approx(1.0)
     np.testing.assert_allclose(direct, [0.0, 1.0], atol=1e-12)
-    back, _ = module.way(jnp.array([2.0, 0.5]), jnp.array([2.0, -0.5]), 1.0)
+    back, _ = way(jnp.array([2.0, 0.5]), jnp.array([2.0, -0.5]))
     assert float(back) == pytest.approx(1.0)  # passed by less than a quarter turn
 
 
@@ -72,15 +73,15 @@ def test_following_the_direction_walks_the_length_and_stays_outside_the_disc():
 def test_the_gradient_of_the_way_is_its_direction():
     rng = np.random.default_rng(1)
     place, goal = rng.uniform(-3, 3, (2, 200, 2))
-    gradient = jax.jit(jax.vmap(jax.grad(lambda p, g: module.way(p, g, 1.0)[0])))(place, goal)
-    _, direction = jax.vmap(lambda p, g: module.way(p, g, 1.0))(place, goal)
+    slope = jax.jit(jax.vmap(jax.grad(lambda p, g: module.way(p, g, 1.0)[0])))
+    gradient = slope(place, goal)
+    _, direction = jax.jit(jax.vmap(lambda p, g: module.way(p, g, 1.0)))(place, goal)
     outside = np.linalg.norm(place, axis=1) > 1.01
     np.testing.assert_allclose(gradient[outside], -direction[outside], atol=1e-9)
     assert np.isfinite(gradient).all()
     assert outside.mean() > 0.5
-    for there in ([0.0, 0.0], [1.0, 0.0], [2.0, 0.5]):  # the middle, the rim, the goal itself
-        at = jax.grad(lambda p: module.way(p, jnp.array([2.0, 0.5]), 1.0)[0])(jnp.array(there))
-        assert np.isfinite(at).all()
+    special = np.array([[0.0, 0.0], [1.0, 0.0], [2.0, 0.5]])  # the middle, the rim, the goal itself
+    assert np.isfinite(slope(np.resize(special, (200, 2)), np.resize([2.0, 0.5], (200, 2)))).all()
 
 
 # ------------------------------------------------------------------------------- the model
@@ -137,29 +138,31 @@ def test_episodes_begin_apart_at_rest_and_lead_across(task_of, bodies):
 
 
 def test_bodies_that_overlap_are_a_violation(task):
-    x, crossing, _ = tasks.start(task, jax.random.key(0))
+    x, crossing, _ = jax.jit(lambda key: tasks.start(task, key))(jax.random.key(0))
+    violation = jax.jit(lambda x: tasks.violation(task, x, crossing))
     for apart, violates in ((0.49, True), (0.51, False)):
         beside = x.at[2:4].set(x[:2] + jnp.array([apart, 0.0]))
-        violated, beyond = tasks.violation(task, beside, crossing)
+        violated, beyond = violation(beside)
         assert bool(violated) is violates
         assert float(beyond) == pytest.approx(max(1 - apart / 0.5, float(beyond)))
 
 
 def test_reward_is_best_with_everybody_at_the_goal(task):
-    x, crossing, _ = tasks.start(task, jax.random.key(0))
+    x, crossing, _ = jax.jit(lambda key: tasks.start(task, key))(jax.random.key(0))
+    reward = jax.jit(lambda after: task.reward(x, jnp.zeros(8), after, crossing))
     there = x.at[:8].set(crossing.goals.ravel())
-    assert float(task.reward(x, jnp.zeros(8), there, crossing)) == pytest.approx(0.0, abs=1e-9)
+    assert float(reward(there)) == pytest.approx(0.0, abs=1e-9)
     one_short = there.at[:2].set(x[:2])
-    assert float(task.reward(x, jnp.zeros(8), one_short, crossing)) < -1.0
+    assert float(reward(one_short)) < -1.0
     assert tasks.reached(task, there, crossing).all()
     np.testing.assert_array_equal(tasks.reached(task, one_short, crossing), [False, True, True, True])
 
 
 def test_gradients_are_finite_where_bodies_coincide(task):
-    x, crossing, corridor = tasks.start(task, jax.random.key(0))
+    x, crossing, corridor = jax.jit(lambda key: tasks.start(task, key))(jax.random.key(0))
+    slope = jax.jit(jax.jacrev(lambda x: task.observe(x, crossing, corridor)))
     for place in (x, jnp.zeros(16), x.at[:8].set(crossing.goals.ravel())):
-        seen = jax.jacrev(lambda x: task.observe(x, crossing, corridor))(place)
-        assert np.isfinite(seen).all()
+        assert np.isfinite(slope(place)).all()
 
 
 # ---------------------------------------------------------------------------- the certificate

@@ -61,17 +61,16 @@ def test_the_goal_is_a_disc(start):
 
 
 def test_the_reward_is_the_way_left(start):
-    at = jnp.zeros(4)
-    assert float(module.reward(at, jnp.zeros(2), at.at[:2].set(start.context.goal), start.context)) == 0
+    reward = jax.jit(lambda after: module.reward(jnp.zeros(4), jnp.zeros(2), after, start.context))
+    assert float(reward(jnp.zeros(4).at[:2].set(start.context.goal))) == 0
     straight = float(jnp.linalg.norm(start.context.goal - start.context.start))
-    left = -float(module.reward(at, jnp.zeros(2), start.x, start.context))
+    left = -float(reward(start.x))
     assert straight < left < 2 * straight
 
 
 def test_the_blind_one_is_the_same_but_for_the_way(task, task_of, start):
     blind = task_of("seeker-blind", "compiled")
-    one = task.observe(start.x, start.context, start.corridor)
-    other = blind.observe(start.x, start.context, start.corridor)
+    one, other = (jax.jit(each.observe)(start.x, start.context, start.corridor) for each in (task, blind))
     assert len(one) == len(other) + 3
     np.testing.assert_array_equal(one[: len(other)], other)
     assert blind.name == "seeker-blind"
