@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 
+import every_task
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -22,7 +23,12 @@ TINY = {
     "environments": 4, "window": 8, "steps": 8, "policy_hidden": (8,), "value_hidden": (8,), "fits": 2,
     "value_fits": 2, "batches": 2, "batch": 8, "buffer": 64, "starts": 32,
 }  # fmt: skip
-SHIPPED = [(learner, task) for learner in LEARNERS for task in registry.load("learner", learner).SETTINGS]
+QUICK = ("pendulum", "quadrotor", "energy")
+SHIPPED = [
+    pytest.param(learner, task, marks=[] if task in QUICK else [pytest.mark.slow])
+    for learner in LEARNERS
+    for task in registry.load("learner", learner).SETTINGS
+]
 
 
 def tiny(name, env):
@@ -190,11 +196,11 @@ def every_pair(tasks, safeguards):
             yield name, tasks[(i + j) % len(tasks)], safeguards[j % len(safeguards)]
 
 
-COMBINATIONS = sorted(set(every_pair(registry.names("task"), registry.names("safeguard"))))
+COMBINATIONS = sorted(set(every_pair(every_task.FILES, registry.names("safeguard"))))
 
 
 def test_the_combinations_cover_every_pair():
-    kinds = LEARNERS, registry.names("task"), registry.names("safeguard")
+    kinds = LEARNERS, every_task.FILES, registry.names("safeguard")
     for first, second in ((0, 1), (0, 2), (1, 2)):
         met = {(names[first], names[second]) for names in COMBINATIONS}
         assert met == {(a, b) for a in kinds[first] for b in kinds[second]}

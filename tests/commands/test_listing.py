@@ -66,7 +66,7 @@ def test_a_broken_entry_point_is_one_row_with_its_cause(kind, fault, install, mo
     assert "broken" not in before
     module = install(kind, "odd-one", BODIES[fault])
     lines = shown(kind, monkeypatch, capsys).splitlines()
-    (row,) = [line for line in lines if "broken" in line]
+    (row,) = [line for line in lines if "odd-one" in line and "broken" in line]
     assert row.split()[0] == "odd-one"
     rest = " ".join(" ".join(lines[lines.index(row) :]).split())
     assert SAID[fault] in rest.replace("- ", "-") or SAID[fault].replace(" ", "") in rest.replace(" ", "")

@@ -3,21 +3,21 @@
 import functools
 
 import corridor_task
+import every_task
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from safebench import registry
 from safebench.env import adversary, attack, safe_set
 from safebench.env import task as tasks
 from safebench.runs import presets
 
 FIXED = ("cartpole", "energy", "pendulum", "quadrotor")
-MOVING = ["corridor", *(name for name in registry.names("task") if name not in FIXED)]
+MOVING = ["corridor", *(name for name in every_task.FILES if name not in FIXED)]
 TASKS = [
     pytest.param(name, marks=[] if name in ("pendulum", "energy") else [pytest.mark.slow])
-    for name in [*registry.names("task"), "corridor"]
+    for name in [*every_task.FILES, "corridor"]
 ]
 
 

@@ -3,19 +3,19 @@
 import functools
 import itertools
 
+import every_task
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from places import places
 
-from safebench import registry
 from safebench.env import safe_set
 from safebench.env import task as tasks
 from safebench.env.environment import Env
 from safebench.runs import presets
 
-TASKS = registry.names("task")
+TASKS = every_task.FILES
 QUICK = ("pendulum", "energy")
 EACH = [pytest.param(name, marks=[] if name in QUICK else [pytest.mark.slow]) for name in TASKS]
 PAIRS = 1024

@@ -1,17 +1,17 @@
 """MJX against C MuJoCo and the closed form; exact affinity; names and ranges of what acts."""
 
+import every_task
 import jax
 import jax.numpy as jnp
 import mujoco
 import numpy as np
 import pytest
 
-from safebench import registry
 from safebench.env.task import shipped_model
 from safebench.physics.affine import predict
 from safebench.physics.dynamics import linear, mechanical
 
-TASKS = registry.names("task")
+TASKS = every_task.FILES
 QUICK = ("pendulum", "energy")
 EACH = [pytest.param(name, marks=[] if name in QUICK else [pytest.mark.slow]) for name in TASKS]
 

@@ -1,19 +1,17 @@
 """The certified sets as they are used at run time, for every task that ships one."""
 
+import every_task
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from places import places
 
-from safebench import registry
 from safebench.env import safe_set
 from safebench.sets.polytope import Box
 
 DEFAULT = ("pendulum", "cartpole", "quadrotor", "energy")
-EACH = [
-    pytest.param(name, marks=[] if name in DEFAULT else [pytest.mark.slow]) for name in registry.names("task")
-]
+EACH = [pytest.param(name, marks=[] if name in DEFAULT else [pytest.mark.slow]) for name in every_task.FILES]
 
 
 @pytest.mark.parametrize("name", ["pendulum", "quadrotor"])
