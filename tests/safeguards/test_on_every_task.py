@@ -18,7 +18,14 @@ TASKS = every_task.FILES
 QUICK = ("pendulum", "energy")
 EACH = [pytest.param(name, marks=[] if name in QUICK else [pytest.mark.slow]) for name in TASKS]
 DEFAULTS = [name for name in registry.names("safeguard") if registry.load("safeguard", name).CERTIFIED]
-PRESETS = [name for name in presets.names() if presets.resolve(name)[1].CERTIFIED]
+SAME_MAP = {"gradient", "regularisation"}
+"""Options that change what a learner makes of an action, not where it is put."""
+PRESETS = [
+    name
+    for name in presets.names()
+    if presets.resolve(name)[1].CERTIFIED
+    and (name not in presets.PRESETS or not SAME_MAP & set(presets.PRESETS[name].options))
+]
 COUNT = 4096
 
 
