@@ -3,6 +3,7 @@
 import functools
 import sys
 
+import jax
 import pytest
 
 from safebench import cli, registry
@@ -21,6 +22,15 @@ def _build(name, physics):
 def task_of():
     """(name, physics) -> the task, built once per session."""
     return lambda name, physics="mjx": _build(name, physics)
+
+
+@pytest.fixture
+def single_precision():
+    """Arrays are float32. What was traced in the other precision would be taken for it, before and after."""
+    jax.clear_caches()
+    with jax.enable_x64(False):
+        yield
+    jax.clear_caches()
 
 
 @pytest.fixture

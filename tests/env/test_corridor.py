@@ -177,15 +177,13 @@ def test_without_the_limits_of_the_proof_the_same_proposals_leave_the_box(monkey
 
 
 @pytest.mark.slow
-def test_single_precision_keeps_the_promise():
-    jax.clear_caches()  # what was traced in double precision before would be taken for it
-    with jax.enable_x64(False):
-        safety, clear, promised = walk(any_of_them, precision="float32")(believed=False)
-        assert clear.dtype == jnp.float32
-        assert faults(safety) == 0
-        assert float(clear.min()) >= 0
-        assert bool(promised.all())
-        assert int(safety.switches.sum()) > BATCH
+def test_single_precision_keeps_the_promise(single_precision):
+    safety, clear, promised = walk(any_of_them, precision="float32")(believed=False)
+    assert clear.dtype == jnp.float32
+    assert faults(safety) == 0
+    assert float(clear.min()) >= 0
+    assert bool(promised.all())
+    assert int(safety.switches.sum()) > BATCH
 
 
 @pytest.mark.slow

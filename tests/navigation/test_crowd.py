@@ -181,15 +181,13 @@ def test_the_environment_refuses_a_rule_that_ignores_the_others(task):
 
 
 @pytest.mark.slow
-def test_single_precision_keeps_boxes_apart(task):
-    jax.clear_caches()  # what was traced in double precision before would be taken for it
-    with jax.enable_x64(False):
-        corridors, kept, covered, new = wander(task, rule(task), checked=False, steps=200)
-        assert corridors.low.dtype == np.float32
-        assert separation(task.safe_set, corridors).min() >= APART
-        assert kept.all()
-        assert covered.all()
-        assert new.mean() > 0.9
+def test_single_precision_keeps_boxes_apart(task, single_precision):
+    corridors, kept, covered, new = wander(task, rule(task), checked=False, steps=200)
+    assert corridors.low.dtype == np.float32
+    assert separation(task.safe_set, corridors).min() >= APART
+    assert kept.all()
+    assert covered.all()
+    assert new.mean() > 0.9
 
 
 def test_the_clearance_is_the_least_separation_rounded_down():
