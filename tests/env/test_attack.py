@@ -14,10 +14,19 @@ from safebench.env import task as tasks
 from safebench.runs import presets
 
 FIXED = ("cartpole", "energy", "pendulum", "quadrotor")
-MOVING = ["corridor", *(name for name in every_task.FILES if name not in FIXED)]
-TASKS = [
-    pytest.param(name, marks=[] if name in ("pendulum", "energy") else [pytest.mark.slow])
-    for name in [*every_task.FILES, "corridor"]
+QUICK = ("pendulum", "energy")
+LONG = ("crowd", "quadrotor-obstacles")
+"""A minute or more to compile; the recorded attack (docs/records/attack.json) is on every task."""
+
+
+def marks(name):
+    slow, recorded = pytest.mark.slow, pytest.mark.recorded
+    return [] if name in QUICK else [slow, recorded] if name in LONG else [slow]
+
+
+TASKS = [pytest.param(name, marks=marks(name)) for name in [*every_task.FILES, "corridor"]]
+MOVING = [
+    pytest.param(name, marks=marks(name)) for name in ["corridor", *every_task.FILES] if name not in FIXED
 ]
 
 
