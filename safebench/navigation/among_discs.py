@@ -3,8 +3,8 @@
 The rule: shrink the corridor to the references that the state admits, grow its free box anew in eight orders,
 and take the box in which the body gets farthest the way it is heading, the old one if it is nearly as good.
 The body's velocity is what it wants, so the learner steers the box; at rest it heads for `towards`, straight
-to the goal or along the shortest way there. Straight leaves a few bodies in a corner between two discs for
-good: at rest no box that leads out of it is worth more than the old one.
+to the goal or along the shortest way there. About one body in a hundred stays in a corner between two discs
+for good: nearly at rest no box that leads out of it is worth more than the old one.
 Two rules that look natural fail: the largest box, which seldom lies where the body is going, and obstacles
 so close to each other that a box between them is smaller than the body needs to turn.
 """
