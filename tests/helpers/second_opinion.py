@@ -185,7 +185,8 @@ def second_opinion(
     if (gaps <= 0).any() or (bounds > contraction * offsets).any():
         failures.append("invariance")
     terms = max(abs(gain) @ radius + abs(push), default=Fraction(0))
-    coarse = max(Fraction(1), Fraction(2 * n + 6, 64) * terms)  # a law of large terms rounds its action
+    longest = max((sum(factor != 0 for factor in row) for row in gain), default=0)
+    coarse = max(Fraction(1), Fraction(2 * longest + 6, 64) * terms)  # a law of large terms rounds its action
     scale = abs(offsets) + abs(normals @ origin) + coarse * (abs(normals) @ size)
     if (2 * 64 * EPSILON[32] * scale > gaps).any():
         failures.append("float32")
