@@ -237,7 +237,7 @@ def _carried_along(inside: Rows, narrow: Array, own: Rows, axes: Array, limits: 
     )
     bounds = np.concatenate([narrow, exact(np.zeros(k)), limits, limits])
     every = Rows(rows, bounds, np.concatenate([inside.radius, limits, limits]))
-    # That low <= high is left of the reference as it was given: no program need find it again, to the last bit.
+    # low <= high is what is left of the reference, as it was given: no program need find it to the last bit.
     given = {(*row, bound) for row, bound in zip(rows, bounds, strict=True)}
     wanted = zip(*carried(own.normals, own.offsets, axes), strict=True)
     return all((*row, room) in given or every.highest(row)[0] <= room for row, room in wanted)
