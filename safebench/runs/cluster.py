@@ -22,7 +22,8 @@ from safebench import atomic
 from safebench.runs import events
 from safebench.runs.cell import Cell
 from safebench.runs.events import Event, Folders, Handle, Place
-from safebench.runs.workers import RETRIES, limits, train
+from safebench.runs.threads import limits
+from safebench.runs.workers import RETRIES, train
 
 POLL = 0.2
 """Seconds between two looks at the cluster."""

@@ -25,7 +25,7 @@ import numpy as np
 from safebench import registry
 from safebench.atomic import replacing
 from safebench.record.strict_json import plain
-from safebench.runs import devices, presets, provenance
+from safebench.runs import devices, presets, provenance, threads
 from safebench.runs.arrays import cause
 from safebench.runs.arrays import checkpointer as _checkpointer
 from safebench.runs.precision import NUMBERS
@@ -85,6 +85,7 @@ def identity(prepared: Prepared) -> dict[str, Any]:
         "version": {name: version(name) for name in provenance.PACKAGES if name != "safebench"},
         "device": f"{device.platform}: {_processor() if device.platform == 'cpu' else device.device_kind}",
         "devices": devices.used(len(cell.seeds)),
+        "threads": threads.of_xla(),
         "jax": {name: jax.config.values.get(name) for name in (*NUMBERS, "jax_enable_x64")},
         "environment": {
             name: value

@@ -10,6 +10,8 @@ from typing import Any, Literal, get_args
 import jax
 import jax.numpy as jnp
 
+from safebench.runs import threads
+
 Precision = Literal["float64", "float32"]
 OTHER: dict[Precision, tuple] = {
     "float64": (jnp.float32, jnp.complex64),
@@ -100,10 +102,13 @@ def configure(precision: Precision = "float64", *, cache: bool = False) -> None:
 def start(precision: Precision = "float64", cache: bool = True) -> None:
     """`configure` as the first thing that a process of our own does: nothing is asked of a device.
 
+    XLA's threads are pinned too, since their number decides the rounding: `safebench.runs.threads`.
+
     Raises:
         ValueError: if `precision` is neither "float64" nor "float32".
     """
     _check(precision)
+    threads.pin()
     _pin(BEHAVIOUR)
     _settle(precision, cache)
 

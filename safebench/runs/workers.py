@@ -20,6 +20,7 @@ from pathlib import Path
 from safebench.runs import events
 from safebench.runs.cell import Cell
 from safebench.runs.events import Event, Folders, Handle, Place
+from safebench.runs.threads import cores, limits
 
 RETRIES = 2
 """How often a cell is started again after its worker died."""
@@ -135,20 +136,6 @@ def _die_with_parent() -> None:
     assert parent is not None
     parent.join()
     os._exit(1)
-
-
-def cores() -> int:
-    """The cores this process may use."""
-    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-
-
-def limits(threads: int) -> dict[str, str]:
-    """Environment variables that keep a process to so many threads; what the user has set stays."""
-    names = ("NPROC", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")  # NPROC: XLA's CPU client
-    chosen = dict.fromkeys(names, str(threads))
-    # Several processes share an accelerator only if none takes all of its memory at once.
-    chosen["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"
-    return {name: value for name, value in chosen.items() if name not in os.environ}
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ from safebench.runs import checkpoint
 from safebench.runs.events import Folders
 from safebench.runs.paths import path_of
 from safebench.runs.train import run
-from safebench.runs.workers import cores, limits, workers
+from safebench.runs.workers import workers
 
 MASKED, DEADLY = tiny("ray-mask"), tiny("boundary-projection")
 
@@ -60,11 +60,3 @@ def test_an_exception_in_a_worker_is_no_death(tmp_path):
 def test_at_least_one_worker():
     with pytest.raises(ValueError, match="not 0"):
         workers(0)
-
-
-def test_what_the_user_has_set_stays(monkeypatch):
-    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    assert limits(3)["OMP_NUM_THREADS"] == "3"
-    monkeypatch.setenv("OMP_NUM_THREADS", "5")
-    assert "OMP_NUM_THREADS" not in limits(3)
-    assert cores() >= 1
