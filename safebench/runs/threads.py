@@ -7,9 +7,9 @@ OF_XLA = 2
 """Of XLA on the CPU, in every process of our own.
 
 XLA cuts loops and sums into one part a thread, and each number of threads may round differently; training
-amplifies the last bits. A cell must give the same numbers alone, beside others and on machines with more cores,
-and go on with them in another place. Of small networks more threads are slower; NPROC in the environment
-chooses another number.
+amplifies the last bits. A cell must give the same numbers alone, beside others and on machines with more
+cores, and go on with them in another place. Small networks are not faster on more threads; NPROC in the
+environment chooses another number.
 """
 
 

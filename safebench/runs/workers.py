@@ -7,7 +7,6 @@ import contextlib
 import multiprocessing
 import os
 import signal
-import sys
 import tempfile
 import threading
 from collections import deque
