@@ -49,9 +49,14 @@ def allowed(name: str):
 
 
 @functools.cache
-def drawn(name: str):
-    """(count, seed) -> places in the safe set of a task, half as near to its boundary as rounding allows."""
+def drawing(name: str):
     return places(load(name))
+
+
+@functools.lru_cache(maxsize=32)
+def drawn(name: str, count: int, seed: int):
+    """Places in the safe set of a task, half as near to its boundary as rounding allows."""
+    return drawing(name)(count, seed)
 
 
 def rounded(task, x, corridor, dtype):
@@ -70,7 +75,7 @@ def rounded(task, x, corridor, dtype):
 def check(task_name: str, preset: str, dtype, seed: int, count: int) -> float:
     """Assert safety of `count` (state, action) pairs; returns the share of changed actions."""
     task = load(task_name)
-    x, _, corridor = drawn(task_name)(count, seed).start
+    x, _, corridor = drawn(task_name, count, seed).start
     x, corridor, offsets = rounded(task, x, corridor, dtype)
     affine, sets = allowed(task_name)(jnp.asarray(x), corridor)
     rng = np.random.default_rng(seed + 1)

@@ -9,6 +9,7 @@ import pytest
 from safebench import registry
 from safebench.record import files
 from safebench.report import comparisons, paper, summary, tables
+from safebench.report.row import row
 from safebench.report.table import markdown
 from safebench.sets import certificate
 
@@ -54,6 +55,23 @@ def test_the_table_of_the_analytic_suite_is_that_of_the_committed_files():
         assert cell.settings.changed == (() if cell.physics == "plain" else ("physics",))
         assert cell.certified == (cell.safeguard.name != "none")
         assert not cell.broken_promise
+
+
+def test_the_table_of_goals_is_that_of_the_committed_files():
+    found, problems = files.load_folder(RESULTS / "navigation")
+    assert not problems
+    begin, end = "<!-- results/navigation: begin -->\n", "<!-- results/navigation: end -->"
+    body = markdown(comparisons.goals(found)).split("\n\n")[1]
+    assert body.strip() == README.split(begin)[1].split(end)[0].strip()
+    for cell in found:
+        assert len(cell.runs) == 10
+        assert cell.settings.changed == ("physics",)
+        assert not cell.broken_promise
+        if cell.safeguard.name == "none":
+            assert row(cell).violated.value >= 0.8
+        else:
+            assert cell.certified
+            assert row(cell).success.value >= 0.95
 
 
 def test_the_contest_of_learners_is_that_of_the_committed_files():
