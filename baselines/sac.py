@@ -40,6 +40,7 @@ from safebench.learner import (
     require_share,
     require_widths,
     require_within,
+    smallest,
     total,
 )
 
@@ -264,14 +265,14 @@ def make(env: Env, config: Config, interactions: int) -> Learner:
 
     def critic_loss(critics, learned: Learned, batch: Transition, noise: Array):
         action, density = propose(learned.policy, batch.reached, noise)
-        ahead = jnp.min(judge(learned.targets, batch.reached, action), axis=0)
+        ahead = smallest(judge(learned.targets, batch.reached, action), axis=0)
         soft = ahead - jnp.exp(learned.log_temperature) * density
         target = jax.lax.stop_gradient(batch.reward + config.discount * soft)
         return jnp.mean((judge(critics, batch.observation, batch.action) - target) ** 2)
 
     def policy_loss(policy, learned: Learned, batch: Transition, noise: Array):
         action, density = propose(policy, batch.observation, noise)
-        worth = jnp.min(judge(learned.critics, batch.observation, action), axis=0)
+        worth = smallest(judge(learned.critics, batch.observation, action), axis=0)
         return jnp.mean(jnp.exp(learned.log_temperature) * density - worth), jnp.mean(density)
 
     def improve(learned: Learned, batch: Transition, noise: Array) -> tuple[Learned, Array, Array]:

@@ -4,6 +4,7 @@ A learner is a module with a frozen `Config`, `SETTINGS` (tuned configs by task 
 `make(env, config, interactions) -> Learner`; see `baselines/shac.py`.
 """
 
+from safebench.env.derivatives import smallest
 from safebench.env.environment import Env, Episode, Outcome
 from safebench.env.require import (
     require_betas,
@@ -65,6 +66,7 @@ __all__ = [
     "require_widths",
     "require_within",
     "running_discount",
+    "smallest",
     "total",
     "train",
 ]

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from safebench.env.action_set import ActionSet, slacks, tighten
+from safebench.env.derivatives import near_least
 from safebench.env.projection import interval
 
 
@@ -76,7 +77,7 @@ def _gauge(rates: Float[Array, " rows"], room: Float[Array, " rows"]) -> Float[A
     """The largest ratio, at least 0, with the derivative of the rows that attain it (their mean)."""
     ratios = jax.lax.stop_gradient(_ratio(rates, room))
     largest = jnp.max(ratios)
-    binding = ratios == largest
+    binding = near_least(-ratios)
     # Masked sums, not lookups: under `vmap` a lookup's derivative is a scatter, slow on the CPU.
     rate, space = jnp.sum(jnp.where(binding, rates, 0.0)), jnp.sum(jnp.where(binding, room, 0.0))
     gauge = _ratio(rate, space)

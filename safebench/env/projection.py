@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from safebench.env.action_set import ActionSet, contains, tighten
+from safebench.env.derivatives import largest, smallest
 
 # Far above what random, degenerate or nearly parallel rows need (tests); ends a cycle of roundings.
 MAX_ITERATIONS = 100
@@ -36,8 +37,8 @@ def interval(actions: ActionSet) -> tuple[Float[Array, " 1"], Float[Array, " 1"]
     """The ends of an action set with one input; each differentiable through its own row."""
     normals = actions.normals[:, 0]
     bounds = actions.offsets / jnp.where(normals != 0, normals, 1.0)
-    low = jnp.max(jnp.where(normals < 0, bounds, -jnp.inf))
-    high = jnp.min(jnp.where(normals > 0, bounds, jnp.inf))
+    low = largest(jnp.where(normals < 0, bounds, -jnp.inf))
+    high = smallest(jnp.where(normals > 0, bounds, jnp.inf))
     return low[None], high[None]
 
 

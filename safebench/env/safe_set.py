@@ -13,6 +13,7 @@ from jaxtyping import Array, Bool, Float
 
 from safebench.env.action_set import ActionSet, with_box
 from safebench.env.corridor import FIXED, Corridor
+from safebench.env.derivatives import largest, smallest
 from safebench.physics.affine import Affine
 from safebench.sets.certificate import Certificate
 from safebench.sets.conditions import extents, half_extent
@@ -146,8 +147,8 @@ def references(
     least, most = jnp.asarray(least, x.dtype), jnp.asarray(most, x.dtype)
     divisor = jnp.asarray(np.where(rates == 0, 1.0, rates), x.dtype)
     bound = slack[:, None] / divisor
-    upper = jnp.min(jnp.where(rates > 0, bound, most), axis=0)
-    lower = jnp.max(jnp.where(rates < 0, bound, least), axis=0)
+    upper = smallest(jnp.where(rates > 0, bound, most), axis=0)
+    lower = largest(jnp.where(rates < 0, bound, least), axis=0)
     return jnp.maximum(lower, least), jnp.minimum(upper, most)
 
 

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, Int, Scalar
 
 from safebench.env import safe_set as safe_sets
 from safebench.env.corridor import Corridor
-from safebench.env.derivatives import safe_norm
+from safebench.env.derivatives import safe_norm, smallest
 from safebench.env.safe_set import SafeSet
 from safebench.navigation.free_box import Blocks, Span, push
 
@@ -32,7 +32,7 @@ def least_separation(lower: Float[Array, "bodies 2"], upper: Float[Array, "bodie
     """The least distance between two of many boxes, in metres; 0 where two overlap, +inf for a single one."""
     apart = jnp.maximum(lower[:, None] - upper[None], lower[None] - upper[:, None])
     distance = jax.vmap(jax.vmap(safe_norm))(jnp.maximum(apart, 0.0))
-    return jnp.min(jnp.where(jnp.eye(len(lower), dtype=bool), jnp.inf, distance))
+    return smallest(jnp.where(jnp.eye(len(lower), dtype=bool), jnp.inf, distance).ravel())
 
 
 def crowd_clearance(safe_set: SafeSet, corridor: Corridor, apart: float) -> Scalar:

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Scalar
 
-from safebench.env.derivatives import safe_norm
+from safebench.env.derivatives import largest, safe_norm, smallest
 from safebench.env.picture import Discs
 
 ROUNDING = 32.0
@@ -22,9 +22,9 @@ def rounding(discs: Discs, lower: Float[Array, " 2"], upper: Float[Array, " 2"])
     covers as well that a state which satisfies the rows of its safe set in rounded arithmetic may lie outside
     of its free box by some last bits.
     """
-    largest = jnp.max(jnp.abs(discs.centre)) + jnp.max(jnp.maximum(discs.radius, 0.0))
-    largest = jnp.maximum(largest, jnp.maximum(jnp.max(jnp.abs(lower)), jnp.max(jnp.abs(upper))))
-    return ROUNDING * jnp.finfo(largest.dtype).eps * largest
+    size = largest(jnp.abs(discs.centre).ravel()) + largest(jnp.maximum(discs.radius, 0.0))
+    size = jnp.maximum(size, jnp.maximum(largest(jnp.abs(lower)), largest(jnp.abs(upper))))
+    return ROUNDING * jnp.finfo(size.dtype).eps * size
 
 
 def distances(discs: Discs, point: Float[Array, " 2"]) -> Float[Array, " discs"]:
@@ -35,7 +35,7 @@ def distances(discs: Discs, point: Float[Array, " 2"]) -> Float[Array, " discs"]
 
 def clearance(discs: Discs, point: Float[Array, " 2"]) -> Scalar:
     """The least of `distances`."""
-    return jnp.min(distances(discs, point), initial=jnp.inf)
+    return smallest(distances(discs, point))
 
 
 def box_clearance(discs: Discs, lower: Float[Array, " 2"], upper: Float[Array, " 2"]) -> Scalar:
@@ -45,7 +45,7 @@ def box_clearance(discs: Discs, lower: Float[Array, " 2"], upper: Float[Array, "
     """
     outside = jnp.maximum(jnp.maximum(lower - discs.centre, discs.centre - upper), 0.0)
     away = jnp.where(discs.radius < 0, jnp.inf, jax.vmap(safe_norm)(outside) - discs.radius)
-    return jnp.min(away, initial=jnp.inf) - rounding(discs, lower, upper)
+    return smallest(away) - rounding(discs, lower, upper)
 
 
 def penetration(discs: Discs, point: Float[Array, " 2"]) -> Float[Array, " discs"]:

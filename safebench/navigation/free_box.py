@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Scalar
 
+from safebench.env.derivatives import smallest
 from safebench.env.picture import Discs
 from safebench.navigation.discs import rounding
 
@@ -78,7 +79,7 @@ def push(span: Span, side: Int[Array, ""], blocks: Blocks, limits: Span, reach: 
     ahead = middle > sign * 0.5 * (along(span.lower) + along(span.upper))
     now = jnp.where(upward, along(span.upper), -along(span.lower))
     wall = jnp.where(upward, along(limits.upper), -along(limits.lower))
-    first = jnp.min(jnp.where(meets & ahead, near - depth, jnp.inf), initial=jnp.inf)
+    first = smallest(jnp.where(meets & ahead, near - depth, jnp.inf))
     pushed = sign * jnp.maximum(now, jnp.minimum(jnp.minimum(first, wall), now + reach))
     here = jnp.arange(2) == axis
     return Span(jnp.where(here & ~upward, pushed, span.lower), jnp.where(here & upward, pushed, span.upper))
@@ -107,4 +108,4 @@ def ray(span: Span, point: Float[Array, " 2"], direction: Float[Array, " 2"]) ->
     room = jnp.where(direction > 0, span.upper - point, point - span.lower)
     speed = jnp.abs(direction)
     moving = speed > 1e-6
-    return jnp.min(jnp.where(moving, jnp.maximum(room, 0.0) / jnp.where(moving, speed, 1.0), jnp.inf))
+    return smallest(jnp.where(moving, jnp.maximum(room, 0.0) / jnp.where(moving, speed, 1.0), jnp.inf))

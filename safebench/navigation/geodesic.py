@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from safebench.env.derivatives import safe_norm
+from safebench.env.derivatives import safe_norm, smallest
 from safebench.env.picture import Discs
 
 TURN = 2 * np.pi
@@ -70,7 +70,7 @@ def way(
         points, others
     )
     arc = jnp.mod(TURNS[:, None] * (ways.angle - touch[..., None]) + 1e-9, TURN) * rings.radius[:, None, None]
-    around = tangent[:, None] + jnp.min(arc + ways.rest, axis=-1)
+    around = tangent[:, None] + smallest(arc + ways.rest)
     around = jnp.where(seen & there[:, None], around, jnp.inf)
     straight = _sees(start, ways.goal, rings, jnp.ones_like(there))
     lengths = jnp.concatenate(
@@ -90,7 +90,7 @@ def way(
 
     # The derivative of a shortest length is that of its first piece with the rest held.
     sharp = _first_piece(outside, centre, radius, turn, 0.0)
-    length = jnp.min(lengths) - jax.lax.stop_gradient(sharp) @ (outside - start)
+    length = smallest(lengths) - jax.lax.stop_gradient(sharp) @ (outside - start)
     length = length + safe_norm(point - outside)
     soft = _first_piece(point, centre, radius, turn, softness)
     near = (ways.goal - point) / jnp.sqrt(jnp.sum((ways.goal - point) ** 2) + softness**2)

@@ -216,7 +216,9 @@ def test_the_combinations_cover_every_pair():
     assert {pair[:2] for pair in COMBINATIONS} == {(a, b) for a in LEARNERS for b in tasks_for(a)}
     assert {task for _, task, _ in COMBINATIONS} == set(every_task.FILES)
     safeguards = registry.names("safeguard")
-    assert {(name, guard) for name, _, guard in COMBINATIONS} == {(a, b) for a in LEARNERS for b in safeguards}
+    assert {(name, guard) for name, _, guard in COMBINATIONS} == {
+        (a, b) for a in LEARNERS for b in safeguards
+    }
 
 
 @pytest.mark.slow

@@ -25,7 +25,7 @@ PROMISED = {
     """,
     "safebench.learner": """
         Env Episode Outcome Safety total Learner Progress keep_if MLP forward Normaliser fresh_normaliser
-        absorb normalise running_discount lambda_returns log_density entropy clip_gradient
+        absorb normalise running_discount lambda_returns log_density entropy clip_gradient smallest
         Policy TrainingState Trained train Activation require_choice require_weight require_betas
         require_count require_each require_flag require_positive require_share require_widths require_within
     """,

@@ -9,7 +9,6 @@ import pytest
 from safebench import registry
 from safebench.record import files
 from safebench.report import comparisons, paper, summary, tables
-from safebench.report.row import row
 from safebench.report.table import markdown
 from safebench.sets import certificate
 
@@ -68,10 +67,10 @@ def test_the_table_of_goals_is_that_of_the_committed_files():
         assert cell.settings.changed == ("physics",)
         assert not cell.broken_promise
         if cell.safeguard.name == "none":
-            assert row(cell).violated.value >= 0.8
+            assert summary.row(cell).violated.value >= 0.8
         else:
             assert cell.certified
-            assert row(cell).success.value >= 0.95
+            assert summary.row(cell).success.value >= 0.95
 
 
 def test_the_contest_of_learners_is_that_of_the_committed_files():
