@@ -9,7 +9,7 @@ from contextlib import suppress
 import typer
 from rich.text import Text
 
-from safebench.commands import console
+from safebench.commands import console, interrupts
 
 DONE, FAILED, USAGE, FAULT, INTERRUPTED, UNHEARD = 0, 1, 2, 3, 130, 141
 EXIT_CODES = (
@@ -32,7 +32,8 @@ def run(command: Callable[[list[str]], None], arguments: Sequence[str]) -> int:
     _open_closed_streams()
     arguments, debug = without_debug(arguments)
     try:
-        command(arguments)
+        with interrupts.kept():
+            command(arguments)
         _flush()
     except typer.Exit as ended:
         return ended.exit_code

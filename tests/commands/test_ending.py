@@ -106,6 +106,37 @@ def test_ctrl_c_is_one_line_in_every_command(command, safebench, monkeypatch):
     assert (code, output, error) == (130, "", "interrupted\n")
 
 
+class Deaf:
+    """Raises where Python only reports exceptions, as in jax's callback of the garbage collector."""
+
+    def __init__(self, error):
+        self.error = error
+
+    def __del__(self):
+        raise self.error
+
+
+def wait(_=None):
+    Deaf(KeyboardInterrupt())
+    time.sleep(20)
+
+
+def test_ctrl_c_is_not_lost_where_exceptions_are(capsys):
+    begun = time.monotonic()
+    assert ending.run(wait, []) == 130
+    assert time.monotonic() - begun < 10
+    assert capsys.readouterr().err == "interrupted\n"
+
+
+def test_other_exceptions_are_reported_there_as_ever(monkeypatch):
+    seen = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda lost: seen.append(lost.exc_type))
+    assert ending.run(lambda _: Deaf(KeyError()) and None, []) == 0
+    assert seen == [KeyError]
+    Deaf(KeyboardInterrupt())  # the control: outside of a command it is lost
+    assert seen == [KeyError, KeyboardInterrupt]
+
+
 @pytest.mark.slow
 def test_ctrl_c_in_a_real_shell():
     command = [sys.executable, "-m", "safebench", "bench", "filter"]
