@@ -1,7 +1,7 @@
-"""Ctrl-C is never lost, wherever in the process it arrives."""
+"""Ctrl-C is not lost where Python only reports exceptions."""
 
+import _thread
 import contextlib
-import signal
 import sys
 import threading
 from collections.abc import Iterator
@@ -14,7 +14,8 @@ AGAIN = 0.05
 def kept() -> Iterator[None]:
     """Send a KeyboardInterrupt again that was raised where Python can only report exceptions, and goes on.
 
-    Such places are callbacks of the garbage collector (jax has one) and `__del__` methods.
+    Such places are callbacks of the garbage collector (jax has one) and `__del__` methods. What a library
+    swallows without a report stays lost.
     """
     report, timers = sys.unraisablehook, list[threading.Timer]()
 
@@ -22,7 +23,9 @@ def kept() -> Iterator[None]:
         if not issubclass(lost.exc_type, KeyboardInterrupt):
             report(lost)
             return
-        timers.append(threading.Timer(AGAIN, _interrupt))  # now it would be lost again, in this very hook
+        timers.append(
+            threading.Timer(AGAIN, _thread.interrupt_main)
+        )  # now it would be lost again, in this very hook
         timers[-1].daemon = True
         timers[-1].start()
 
@@ -33,9 +36,3 @@ def kept() -> Iterator[None]:
         sys.unraisablehook = report
         for timer in timers:
             timer.cancel()
-
-
-def _interrupt() -> None:
-    main = threading.main_thread().ident
-    if main is not None:
-        signal.pthread_kill(main, signal.SIGINT)  # a true signal: it also ends a wait
