@@ -50,7 +50,7 @@ RADIUS = 0.25  # m, of a body
 FREE = 0.2  # m, how far the safe set reaches around its reference
 SPEED = 1.0  # m/s
 PUSH = 0.2  # m/s^2, disturbance of every acceleration
-HORIZON = {4: 500, 8: 1000, 16: 1000}  # steps; many go around each other for long
+HORIZON = {4: 500, 8: 700, 16: 900}  # steps; many go around each other for long
 GOAL_RADIUS = 0.3  # m
 SEEN = 3  # other bodies that each observes
 
