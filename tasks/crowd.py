@@ -50,7 +50,7 @@ RADIUS = 0.25  # m, of a body
 FREE = 0.2  # m, how far the safe set reaches around its reference
 SPEED = 1.0  # m/s
 PUSH = 0.2  # m/s^2, disturbance of every acceleration
-HORIZON = {4: 500, 8: 700, 16: 900}  # steps; many go around each other for long
+HORIZON = 500
 GOAL_RADIUS = 0.3  # m
 SEEN = 3  # other bodies that each observes
 
@@ -217,7 +217,7 @@ def make(physics: Physics = "mjx", bodies: int = 4) -> Task:
     return Task(
         name=name,
         summary=f"steer {bodies} point masses past each other to the opposite side of a circle",
-        horizon=HORIZON[bodies],
+        horizon=HORIZON,
         agents=bodies,
         dynamics=dynamics,
         constraints=constraints(bodies),

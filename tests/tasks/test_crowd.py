@@ -187,6 +187,7 @@ def drive(bodies, preset, act, steps=None, episodes=24):
     """Whether each body of each episode came to its goal, and the safety counters of all steps."""
     task = registry.make_task(module.name_of(bodies), "compiled")
     env = Env(task, guard(preset))
+    assert steps is None or steps <= task.horizon, "a new episode would begin, and count"
 
     def step(episode, _):
         episode, outcome = env.advance(episode, act(bodies, episode))
@@ -199,10 +200,19 @@ def drive(bodies, preset, act, steps=None, episodes=24):
 
 
 def along_the_way(bodies, episode):
-    """Everybody at nearly full speed along its way."""
+    """Everybody at nearly full speed along its way, veering right where its free box soon ends.
+
+    Without veering two that meet head-on stay in each other's way: 98.4 to 99.0 % of eight came across.
+    """
     places, speeds = episode.x.reshape(2, bodies, 2)
     radius = bodies * module.ROOM / (2 * math.pi)
     length, direction = jax.vmap(lambda p, g: module.way(p, g, radius))(places, episode.context.goals)
+    low, high = (side.reshape(bodies, 2) for side in episode.corridor)
+    room = jnp.where(direction > 0, high + module.FREE - places, places - low + module.FREE)
+    ahead = jnp.min(room / jnp.maximum(jnp.abs(direction), 1e-6), axis=-1, keepdims=True)
+    right = jnp.stack([direction[:, 1], -direction[:, 0]], axis=-1)
+    direction += 2.0 * jnp.clip(1 - ahead / 0.5, 0.0, 1.0) * right
+    direction /= jnp.linalg.norm(direction, axis=-1, keepdims=True)
     wanted = 0.95 * jnp.minimum(length, 1.0)[:, None] * direction
     return jnp.clip(2.5 * (wanted - speeds), -1, 1).ravel()
 
@@ -217,9 +227,8 @@ def at_the_next(bodies, episode):
 @pytest.mark.slow
 @pytest.mark.parametrize("bodies", [4, 8, 16])
 def test_a_scripted_crowd_crosses_guarded_without_a_fault(bodies):
-    """Of eight, two stay in each other's way in one of these 24 episodes, however long it lasts: 99.0 %."""
     reached, safety = drive(bodies, "ray-mask", along_the_way)
-    assert reached.mean() >= (0.97 if bodies == 8 else 0.99)
+    assert reached.mean() >= 0.99
     for count in (safety.violations, safety.departures, safety.infeasible, safety.last_line):
         assert count.sum() == 0
 
