@@ -31,19 +31,19 @@ def run(command: Callable[[list[str]], None], arguments: Sequence[str]) -> int:
     """
     _open_closed_streams()
     arguments, debug = without_debug(arguments)
-    try:
-        with interrupts.kept():
+    with interrupts.kept() as pressed:
+        try:
             command(arguments)
-        _flush()
-    except typer.Exit as ended:
-        return ended.exit_code
-    except UsageError as error:
-        return _usage(error, debug)
-    except (KeyboardInterrupt, typer.Abort) as error:
-        return _interrupted(error, debug)
-    except BaseException as error:
-        return _failed(error, debug)
-    return DONE
+            _flush()
+        except typer.Exit as ended:
+            return ended.exit_code
+        except UsageError as error:
+            return _usage(error, debug)
+        except (KeyboardInterrupt, typer.Abort) as error:
+            return _interrupted(error, debug)
+        except BaseException as error:
+            return _interrupted(error, debug) if pressed() else _failed(error, debug)
+        return DONE
 
 
 def without_debug(arguments: Sequence[str]) -> tuple[list[str], bool]:
