@@ -145,6 +145,29 @@ def test_what_a_library_leaves_that_swallowed_ctrl_c_is_not_called_a_fault(press
     assert (error == "interrupted\n") == press
 
 
+INSIDE = """
+import signal, sys
+from safebench.commands import ending
+def inside(_):
+    exec("signal.raise_signal(signal.SIGINT)")
+"""
+BY_US = "sys.exit(ending.run(inside, []))"
+BY_PYTHON = """
+try:
+    inside(0)
+except KeyboardInterrupt:
+    sys.exit(130)
+"""
+
+
+@pytest.mark.parametrize(("ends", "code"), [(BY_US, 130), (BY_PYTHON, -signal.SIGINT)])
+def test_ctrl_c_inside_of_exec_keeps_the_exit_code(ends, code, tmp_path):
+    """Under `python -m`; by itself Python does not keep it, which is the control."""
+    (tmp_path / "inside.py").write_text(INSIDE + ends)
+    command = [sys.executable, "-m", "inside"]
+    assert subprocess.run(command, cwd=tmp_path, capture_output=True, check=False).returncode == code
+
+
 def test_other_exceptions_are_reported_there_as_ever(monkeypatch):
     seen = []
     monkeypatch.setattr(sys, "unraisablehook", lambda lost: seen.append(lost.exc_type))
