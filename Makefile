@@ -8,10 +8,8 @@ BIN := $(VENV)/bin
 run: $(VENV)/ready
 	$(BIN)/safebench run --suite quick
 
-# Most of the time of the default tests is compilation: XLA does not optimise their programs. The slow tests, and a
-# bare `pytest`, run what users run.
 test: $(VENV)/ready
-	XLA_FLAGS="$$XLA_FLAGS --xla_backend_optimization_level=0" $(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
+	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
 
 test-slow: $(VENV)/ready
 	$(BIN)/python -m pytest -m "slow and not recorded" -n 2

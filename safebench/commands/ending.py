@@ -100,8 +100,8 @@ def _failed(error: BaseException, debug: bool) -> int:
 
 
 def _interrupted(error: BaseException, debug: bool) -> int:
-    # CPython under `-m` ends by a signal, whatever the exit code, if the last `exec` of a text was interrupted
-    # (dataclasses and libraries call it): one that is not makes it forget that.
+    # CPython under `-m` ends by a signal, whatever the exit code, if the last `exec` of a text was
+    # interrupted (dataclasses and libraries call it): one that is not makes it forget that.
     exec("")
     if debug:
         traceback.print_exception(error)
