@@ -19,7 +19,7 @@ from safebench.commands.attack import attack_all
 from safebench.env.shipped import with_certificate
 from safebench.env.task import Task
 from safebench.physics import agreement
-from safebench.registry import BrokenPlugin
+from safebench.plugin import BrokenPlugin
 from safebench.sets import certificate as certificates
 from safebench.sets import proof
 from safebench.sets.certificate import Certificate

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from safebench import registry
-from safebench.registry import Kind
+from safebench.plugin import Kind
 from safebench.runs import presets, settings, suites
 from safebench.runs.cell import Cell
 

@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from safebench import registry
+from safebench.plugin import Kind, speaking
 from safebench.report import fit
 from safebench.runs import presets, suites
 from safebench.sets import proof
@@ -43,7 +44,7 @@ def tasks() -> Table:
 
 def _task(name: str) -> list[Text]:
     task = registry.make_task(name, "compiled")
-    with registry.speaking(f"task {name!r}"):
+    with speaking(f"task {name!r}"):
         found = proof.prove(task)
         status = Text("proven", style="green") if found.passed else Text("FAILS", style="red")
         sizes = [len(task.state_names), len(task.action_names), task.horizon]
@@ -100,7 +101,7 @@ BROKEN = Text("broken", style="red")
 """Of a plug-in that is installed and cannot be used."""
 
 
-def _all(kind: registry.Kind, broken: Mapping[str, str]) -> list[str]:
+def _all(kind: Kind, broken: Mapping[str, str]) -> list[str]:
     return sorted({*registry.names(kind), *broken})
 
 

@@ -21,7 +21,7 @@ from safebench.commands.player import Player
 from safebench.env import rollout
 from safebench.env.rollout import Rollout, Start
 from safebench.env.task import Task
-from safebench.registry import name_of
+from safebench.plugin import name_of
 from safebench.report import fit
 from safebench.report.numbers import number
 from safebench.runs import presets

@@ -5,7 +5,7 @@ Run it as `python -m safebench.commands.schema` after a change of the records.
 
 from safebench import atomic
 from safebench.record import schema
-from safebench.report.leaderboard import Leaderboard
+from safebench.report.board import Leaderboard
 
 
 def tables() -> str:

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from safebench import registry
 from safebench.commands.ending import Interrupted
-from safebench.registry import BrokenPlugin
+from safebench.plugin import BrokenPlugin, speaking
 from safebench.sets import certificate as certificates
 from safebench.sets.certificate import Certificate
 from safebench.sets.search import SynthesisError
@@ -38,7 +38,7 @@ def search(name: str, console: Console, shown: str = "") -> Certificate:
             def report(doing: str, done: int, of: int) -> None:
                 progress.update(bar, description=f"{shown}: {doing}", completed=done, total=of)
 
-            with registry.speaking(plugin.file, "synthesise"):
+            with speaking(plugin.file, "synthesise"):
                 found = plugin.module.synthesise(report, **plugin.options)
     except BrokenPlugin as error:
         if isinstance(error.__cause__, SynthesisError):

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from safebench.plugin import name_of
 from safebench.record.result import EVALUATION_STARTS
-from safebench.registry import name_of
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from safebench import registry
 from safebench.env import task as tasks
 from safebench.env.corridor import FIXED, Corridor
 from safebench.env.environment import Env
@@ -18,6 +17,7 @@ from safebench.env.safeguard import Guarded, Safeguard
 from safebench.env.task import Task
 from safebench.learning.learner import Learner
 from safebench.physics.affine import Affine
+from safebench.plugin import speaking
 from safebench.runs import check_scene
 from safebench.runs.traced import array, shapes, vector
 
@@ -39,9 +39,9 @@ def check_task(task: Task, file: str, values: bool) -> None:
     key = jax.eval_shape(lambda: jax.random.key(0))
     moves = task.corridors is not None
     begin = "corridors.begin" if moves else "begin"
-    with registry.speaking(file, begin):
+    with speaking(file, begin):
         _, context, corridor = jax.eval_shape(lambda key: tasks.start(task, key), key)
-    with registry.speaking(file, "advance"):
+    with speaking(file, "advance"):
         following = jax.eval_shape(task.advance, context)
     if shapes(following) != shapes(context):
         raise ValueError(
@@ -90,7 +90,7 @@ def check_safeguard(safeguard: Safeguard, task: Task, file: str) -> None:
     affine = Affine(*parts)
     moving: Any = vector(task.safe_set.low_rates.shape[1])
     corridor = FIXED if task.corridors is None else Corridor(moving, moving)
-    with registry.speaking(file, "the function of make"):
+    with speaking(file, "the function of make"):
         found = jax.eval_shape(
             lambda x, a, *model: safeguard(a, tasks.allowed(task, x, *model)), x, a, affine, corridor
         )
@@ -120,9 +120,9 @@ def check_learner(learner: Learner, env: Env, interactions: int, file: str) -> N
             f"a budget of {interactions} interactions is less than one update of {file} ({per_update})"
         )
     key = jax.eval_shape(lambda: jax.random.key(0))
-    with registry.speaking(file, "initialise"):
+    with speaking(file, "initialise"):
         state = jax.eval_shape(learner.initialise, key)
-    with registry.speaking(file, "policy"):
+    with speaking(file, "policy"):
         policy = jax.eval_shape(learner.policy, state)
     action = array(file, "act", learner.act, policy, vector(env.observation_size))
     if action.shape != (env.action_size,):

@@ -11,12 +11,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from safebench import registry
 from safebench.env import safe_set
 from safebench.env import task as tasks
 from safebench.env.corridor import Corridor, Corridors
 from safebench.env.picture import Picture
 from safebench.env.task import Task
+from safebench.plugin import speaking
 from safebench.runs.traced import array, shapes
 
 
@@ -37,7 +37,7 @@ def check_shapes(task: Task, x: Any, context: Any, corridor: Any, file: str) -> 
                     f"{file}: {name}() gives shape {found.shape}: expected one axis, of at least one entry"
                 )
     if task.corridors is not None:
-        with registry.speaking(file, "corridors.move"):
+        with speaking(file, "corridors.move"):
             moved = jax.eval_shape(task.corridors.move, x, context, corridor)
         if not isinstance(moved, Corridor) or shapes(moved) != shapes(corridor):
             given = shapes(moved) if isinstance(moved, Corridor) else f"a {type(moved).__name__}"
@@ -51,7 +51,7 @@ def check_shapes(task: Task, x: Any, context: Any, corridor: Any, file: str) -> 
                 f"{file}: corridors.clearance() gives shape {clear.shape}: expected a scalar, shape ()"
             )
     if task.picture is not None:
-        with registry.speaking(file, "picture"):
+        with speaking(file, "picture"):
             shown = jax.eval_shape(task.picture, x, context, corridor)
         if not _is_picture(shown):
             given = shapes(shown) if isinstance(shown, Picture) else f"a {type(shown).__name__}"

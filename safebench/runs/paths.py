@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from safebench.plugin import name_of
 from safebench.record import files
-from safebench.registry import name_of
 from safebench.runs import checkpoint
 from safebench.runs.cell import Cell
 

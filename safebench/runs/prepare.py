@@ -7,10 +7,10 @@ from safebench import registry
 from safebench.env.environment import Env
 from safebench.env.task import Task
 from safebench.learning.learner import Learner
+from safebench.plugin import Plugin, speaking
 from safebench.record import files
 from safebench.record.result import Evaluation, LearnerRecord, SafeguardRecord, TaskRecord
 from safebench.record.strict_json import build, plain
-from safebench.registry import Plugin
 from safebench.runs import bounds, check, presets, settings
 from safebench.runs.cell import Cell
 
@@ -148,7 +148,7 @@ def _tuned(plugin: Plugin, task: str) -> Any:
 def _made(plugin: Plugin, *arguments: Any) -> Any:
     if _built_in(plugin):
         return plugin.module.make(*arguments)
-    with registry.speaking(_file(plugin), "make"):
+    with speaking(_file(plugin), "make"):
         return plugin.module.make(*arguments)
 
 

@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from safebench import registry
-from safebench.registry import Plugin
+from safebench.plugin import Plugin, speaking
 from safebench.runs.settings import with_options
 
 REGULARISATION = 0.1
@@ -86,7 +86,7 @@ def defaults(plugin: Plugin) -> Any:
     Raises:
         ValueError: if they cannot be made, or are no dataclass.
     """
-    with registry.speaking(plugin.file, "Config"):
+    with speaking(plugin.file, "Config"):
         config = plugin.module.Config()
     if not dataclasses.is_dataclass(config):
         raise ValueError(f"{plugin.file}: Config must be a frozen dataclass")

@@ -6,8 +6,8 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from safebench import registry
 from safebench.env.require import shown
+from safebench.plugin import speaking
 from safebench.runs import literals
 
 OWNERS = ("learner", "safeguard", "evaluation")
@@ -41,7 +41,7 @@ def with_options(config: Any, options: Mapping[str, Any], owner: str) -> Any:
         raise ValueError(f"{owner}{dot}{text}") from error
     except Exception:
         module = sys.modules.get(type(config).__module__)
-        with registry.speaking(getattr(module, "__file__", None) or owner, "Config"):
+        with speaking(getattr(module, "__file__", None) or owner, "Config"):
             raise
 
 

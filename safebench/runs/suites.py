@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from safebench import registry
 from safebench.env.require import require_count
+from safebench.plugin import Kind
 from safebench.record.result import Result, Settings
 from safebench.runs import bounds, presets
 from safebench.runs.cell import Cell
@@ -214,7 +215,7 @@ def settings_of(cell: Cell) -> Settings:
     return Settings(standard=not changed, changed=tuple(changed))
 
 
-def given_by_file(cell: Cell, kind: registry.Kind) -> bool:
+def given_by_file(cell: Cell, kind: Kind) -> bool:
     """Whether a cell's task, safeguard or learner is no registered one, but a file or a dotted path."""
     name = getattr(cell, kind)
     return name not in presets.PRESETS and not registry.is_registered(kind, name)

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from safebench import registry
+from safebench.plugin import speaking
 
 
 def vector(size: int) -> jax.ShapeDtypeStruct:
@@ -34,7 +34,7 @@ def array(
     Raises:
         ValueError: "FILE: NAME() ...", if it gives something else or raises.
     """
-    with registry.speaking(file, name):
+    with speaking(file, name):
         found = jax.eval_shape(function, *arguments)
     if not isinstance(found, jax.ShapeDtypeStruct):
         raise ValueError(f"{file}: {name}() gives {shapes(found)}: expected one array")

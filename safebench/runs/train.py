@@ -10,11 +10,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from safebench import registry
 from safebench.env import safety
 from safebench.env.evaluate import evaluate
 from safebench.env.task import Task
 from safebench.learning.learner import Progress, TrainingState
+from safebench.plugin import speaking
 from safebench.record.result import Result
 from safebench.runs import checkpoint as checkpoints
 from safebench.runs import devices, kept
@@ -102,7 +102,7 @@ def _run(
     keys = jax.vmap(functools.partial(jax.random.key, impl=STREAM))(np.array(cell.seeds, np.uint32))
     state = jax.jit(devices.over_seeds(learner.initialise, len(cell.seeds)))(keys)
     program = jax.jit(devices.over_seeds(stretch(prepared, updates), len(cell.seeds)), donate_argnums=0)
-    with registry.speaking(prepared.learner_file, "update"):
+    with speaking(prepared.learner_file, "update"):
         lowered = program.lower(state)
     identity = {} if folder is None else kept.identity(prepared)
     before = None if folder is None else _before(folder, identity, state, lowered.out_info[1], remark)

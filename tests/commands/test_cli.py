@@ -12,7 +12,7 @@ from tiny_cells import ARGUMENTS
 from safebench import cli
 from safebench.commands import schema
 from safebench.record import schema as record_schema
-from safebench.report.leaderboard import Leaderboard
+from safebench.report.board import Leaderboard
 
 GROUP = typer.main.get_command(cli.app)
 

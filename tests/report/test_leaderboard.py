@@ -18,7 +18,7 @@ from synthetic_results import make, of_version_2
 from safebench.record import files, result, schema, submission
 from safebench.record.strict_json import build, plain
 from safebench.report import leaderboard, page
-from safebench.report.leaderboard import Leaderboard
+from safebench.report.board import Leaderboard
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chromium-browser")
 EVIL = "</script><script>document.title='broken'</script><img src=x onerror=alert(1)>"

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from safebench import registry
+from safebench.plugin import BrokenPlugin, speaking
 
 
 def test_built_in_names():
@@ -116,11 +117,11 @@ def test_broken_entry_points_are_named_with_their_cause(install):
 def test_a_broken_file_is_one_line_that_names_it(tmp_path, name):
     text, cause = BROKEN[name]
     path = write(tmp_path / f"{name}.py", text)
-    with pytest.raises(registry.BrokenPlugin, match=cause) as raised:
+    with pytest.raises(BrokenPlugin, match=cause) as raised:
         registry.load("task", path)
     assert path in str(raised.value)
     assert "\n" not in str(raised.value)
-    with pytest.raises(registry.BrokenPlugin, match=cause):  # and again: nothing half-made stays
+    with pytest.raises(BrokenPlugin, match=cause):  # and again: nothing half-made stays
         registry.load("task", path)
 
 
@@ -128,7 +129,7 @@ def test_a_broken_file_is_one_line_that_names_it(tmp_path, name):
 def test_a_file_that_is_no_text_is_one_line(tmp_path, name, text):
     path = tmp_path / f"{name}.py"
     path.write_bytes(text)
-    with pytest.raises(registry.BrokenPlugin, match=name):
+    with pytest.raises(BrokenPlugin, match=name):
         registry.load("task", str(path))
 
 
@@ -167,10 +168,10 @@ def test_files_of_one_stem_do_not_meet(tmp_path):
 
 
 def test_speaking_says_which_function_of_which_file():
-    expected = pytest.raises(registry.BrokenPlugin, match=r"^x\.py: reward\(\): line \d+ .*TypeError: no way")
-    with expected, registry.speaking("x.py", "reward"):
+    expected = pytest.raises(BrokenPlugin, match=r"^x\.py: reward\(\): line \d+ .*TypeError: no way")
+    with expected, speaking("x.py", "reward"):
         raise TypeError("no\nway")
-    with pytest.raises(KeyboardInterrupt), registry.speaking("x.py"):
+    with pytest.raises(KeyboardInterrupt), speaking("x.py"):
         raise KeyboardInterrupt
-    with registry.speaking("x.py"):
+    with speaking("x.py"):
         pass
