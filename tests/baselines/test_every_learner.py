@@ -23,6 +23,9 @@ TINY = {
     "environments": 4, "window": 8, "steps": 8, "policy_hidden": (8,), "value_hidden": (8,), "fits": 2,
     "value_fits": 2, "batches": 2, "batch": 8, "buffer": 64, "starts": 32,
 }  # fmt: skip
+SOME_SLOW = [
+    name if name in ("ppo", "shac") else pytest.param(name, marks=pytest.mark.slow) for name in LEARNERS
+]
 QUICK = ("pendulum", "quadrotor", "energy")
 SHIPPED = [
     pytest.param(learner, task, marks=[] if task in QUICK else [pytest.mark.slow])
@@ -59,7 +62,7 @@ def start(learner, seeds):
     return jax.vmap(learner.initialise)(jax.vmap(jax.random.key)(jnp.asarray(seeds, jnp.uint32)))
 
 
-@pytest.mark.parametrize("name", LEARNERS)
+@pytest.mark.parametrize("name", SOME_SLOW)
 def test_seeds_train_safely_reproducibly_and_apart(name, updater):
     learner, update = updater(name)
     first = start(learner, [3, 5, 3])
@@ -86,7 +89,7 @@ def test_seeds_train_safely_reproducibly_and_apart(name, updater):
     assert all(moved), "an update must move every parameter"
 
 
-@pytest.mark.parametrize("name", LEARNERS)
+@pytest.mark.parametrize("name", SOME_SLOW)
 def test_a_seed_with_nan_is_counted_and_harms_no_other(name, updater):
     learner, update = updater(name)
     healthy, _ = update(start(learner, [3, 5, 7]))  # SAC's random start is over now
@@ -109,7 +112,7 @@ def test_a_seed_with_nan_is_counted_and_harms_no_other(name, updater):
         assert np.isfinite(a[1:]).all()
 
 
-@pytest.mark.parametrize("name", LEARNERS)
+@pytest.mark.parametrize("name", SOME_SLOW)
 def test_regularisation_reaches_the_loss(name):
     """A guard that claims a distance of 1 at every step costs kappa per step."""
 

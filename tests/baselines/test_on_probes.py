@@ -151,7 +151,7 @@ def test_the_riccati_value_is_the_cost_of_the_riccati_gain():
         assert cost(lambda x, factor=factor: -factor * gain @ x[:2]).sum() > 1.01 * least.sum()
 
 
-@pytest.mark.parametrize("name", ["shac", "apg"])
+@pytest.mark.parametrize("name", mostly_slow(["shac", "apg"]))
 def test_analytic_gradients_solve_the_linear_quadratic_regulator(name):
     least, cost = regulator_costs()
     found = cost(policy_of(name, "regulator"))

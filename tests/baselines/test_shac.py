@@ -75,6 +75,7 @@ def test_training_counts_every_step_and_stays_safe(run):
         assert counter.sum() == 0
 
 
+@pytest.mark.slow
 def test_a_gradient_that_is_not_finite_is_skipped_counted_and_kept_from_other_seeds(learner):
     keys = jax.vmap(jax.random.key)(jnp.arange(2, dtype=jnp.uint32))
     states = jax.vmap(learner.initialise)(keys)

@@ -14,6 +14,7 @@ def safeguards(*names):
     return {name: registry.load("safeguard", name).make() for name in names}
 
 
+@pytest.mark.slow
 def test_measure_gives_a_row_per_safeguard_and_batch():
     sets = random_sets(0, 5, 16, 1)
     rows = bench_safeguards.measure(

@@ -36,6 +36,7 @@ def test_certify_reports_where_mjx_does_otherwise(safebench, monkeypatch):
     assert "no single number of the model explains it" in output
 
 
+@pytest.mark.slow
 def test_list_and_certify_name_a_task_whose_model_was_changed(safebench, monkeypatch):
     from safebench.tasks import pendulum
 

@@ -50,6 +50,7 @@ def test_a_choice_of_nothing_is_refused():
         choice.to_run(nothing, "quik")
 
 
+@pytest.mark.slow
 def test_a_suite_goes_on_without_a_broken_plugin(tmp_path, monkeypatch):
     package = tmp_path / "wanderer"
     package.mkdir()

@@ -60,6 +60,7 @@ def test_help_and_tables_start_without_jax():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+@pytest.mark.slow
 def test_importing_commands_asks_nothing_of_a_device():
     """Precision and platform are chosen after the imports."""
     names = "attack bench certify choice draw listing play player run sweep verify".split()
@@ -95,6 +96,7 @@ def test_bad_input_gives_one_clear_line_and_exit_code_2(arguments, message, safe
     assert "Traceback" not in error
 
 
+@pytest.mark.slow
 def test_bad_input_from_a_real_shell():
     command = [sys.executable, "-m", "safebench", "run", "-t", "pendulm", "-g", "none", "-l", "shac"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

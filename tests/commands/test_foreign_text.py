@@ -127,6 +127,7 @@ def given(call, keyword):
     return [ast.unparse(each.value) for each in call.keywords if each.arg == keyword]
 
 
+@pytest.mark.slow
 def test_no_console_reads_markup():
     """Consoles and columns parse it unless they are told not to; a status and a spinner do even then."""
     consoles = list(calls("Console"))

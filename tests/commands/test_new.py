@@ -19,6 +19,7 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_a_new_task_is_proven_as_it_is_and_nothing_is_overwritten(folder, safebench):
     code, output, error = safebench("new", "task", "my-cart")
     assert code == 0, error

@@ -263,6 +263,7 @@ for command in ("leaderboard", "report"):
 """
 
 
+@pytest.mark.slow
 def test_neither_command_needs_jax(tmp_path):
     (tmp_path / "pendulum").mkdir()
     shutil.copy(GOOD / "ray-mask--shac.json", tmp_path / "pendulum")

@@ -114,6 +114,7 @@ def walked():
     return jax.tree.map(np.asarray, (start, found))
 
 
+@pytest.mark.slow
 def test_an_attack_on_a_moving_set_begins_wherever_safety_is_promised():
     start, ((clearance, inside, slack), *_) = walked()
     assert inside.all()

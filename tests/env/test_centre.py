@@ -50,6 +50,7 @@ def test_zonotopic_centre_matches_the_linear_program(m):
     assert np.mean(np.array(short) < 1e-8) > 0.95
 
 
+@pytest.mark.slow
 def test_orthogonal_centre_is_half_way_along_the_chord():
     sets = random_sets(10, SETS, ROWS, 2)
     rng = np.random.default_rng(2)

@@ -17,6 +17,7 @@ VALUES = arrays(
 )
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(VALUES, st.sampled_from([0, 1, -1]))
 def test_the_value_is_numpys_and_the_derivative_a_mean(v, axis):

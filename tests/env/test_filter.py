@@ -36,6 +36,7 @@ def test_it_is_what_the_environment_does(guarded, task_of, ray_mask):
     assert 0 < changed < 50  # some are changed, some are not
 
 
+@pytest.mark.slow
 def test_it_takes_lists_integers_and_single_precision(guarded):
     x, a = np.zeros(6), np.array([1.0, 0.0])
     expected = guarded(x, a)

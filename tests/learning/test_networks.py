@@ -14,6 +14,7 @@ from safebench.runs.api import guard
 AGENTS, SEEN, ACTIONS = 3, 5, 2
 
 
+@pytest.mark.slow
 def test_agents_share_their_layers():
     net = MLP((16,), AGENTS * ACTIONS, agents=AGENTS)
     x = jax.random.normal(jax.random.key(1), (4, AGENTS, SEEN), jnp.float32)

@@ -116,6 +116,7 @@ def test_the_gradient_is_minus_the_direction_where_the_length_is_smooth(many):
         assert (np.abs(difference - slope[:, axis]) < 1e-4).mean() > 0.98
 
 
+@pytest.mark.slow
 def test_the_length_is_continuous_and_gradients_are_finite_everywhere(many):
     """Along lines across whole scenes, through discs, rings and goals."""
     share = np.linspace(0, 1, 801)[:, None]

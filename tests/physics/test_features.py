@@ -121,5 +121,6 @@ def test_the_list_has_every_attribute_of_hinge_and_slide_models():
     assert {"fixed", "spatial", "connect", "weld", "tendon", "pair", "exclude"} <= listed.keys()
 
 
+@pytest.mark.slow
 def test_the_page_is_what_the_code_does():
     assert PAGE.read_text() == page(), f"write it again: {COMMAND}"

@@ -16,6 +16,7 @@ from safebench.physics.expression import program
 # ---------------------------------------------------------------- accelerations
 
 
+@pytest.mark.slow
 @given(st.integers(0, 10**6), st.integers(1, 7))
 @settings(max_examples=120, deadline=None)
 def test_random_trees_move_as_in_mujoco(seed, joints):

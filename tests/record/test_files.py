@@ -90,6 +90,7 @@ names = st.from_regex(r"[a-z0-9][a-z0-9.+-]{0,20}", fullmatch=True)
     text=st.text(max_size=50).filter(lambda text: text.isprintable()),
     certificate=st.none() | st.just(result.CertificateRecord("0f" * 32, False)),
 )
+@pytest.mark.slow
 def test_any_result_survives_a_round_trip(
     tmp_path, returns, reference, goal, shares, seed, name, config, text, certificate
 ):

@@ -46,6 +46,7 @@ def policies_of(folder, cell=CELL):
     return checkpoint.restore(folder, like)
 
 
+@pytest.mark.slow
 def test_restored_policies_reach_the_returns_of_the_result(saved):
     folder, found = saved
     prepared = prepare(checkpoint.cell_of(checkpoint.load(folder)))

@@ -309,6 +309,7 @@ OTHERS = {
 }
 
 
+@pytest.mark.slow
 def test_everything_that_decides_the_bits_is_compared(monkeypatch):
     first = kept.identity(prepare(CELL))
     assert json.loads(json.dumps(first)) == first

@@ -115,6 +115,7 @@ def test_other_settings_in_the_way_are_not_overwritten(folder, cells):
     assert path_of(cells[0], folder).read_bytes() == before
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_result(folder, cells):
     first = files.load(path_of(cells[0], folder))
     again = run(cells[0])
@@ -139,6 +140,7 @@ def test_results_are_plain_json(folder, cells):
     assert data["task"]["name"] == "pendulum"
 
 
+@pytest.mark.slow
 def test_a_seed_names_the_same_numbers_whatever_jax_is_set_to(folder, cells):
     first = files.load(path_of(cells[0], folder))
     with jax.default_prng_impl("rbg"), jax.threefry_partitionable(False):

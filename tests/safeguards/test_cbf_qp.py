@@ -12,6 +12,7 @@ from safebench.env.action_set import ActionSet
 ROWS = 24
 
 
+@pytest.mark.slow
 def test_the_barrier_condition_is_stricter_than_the_set():
     """cbf-qp: rate 1 is the projection; a smaller rate keeps more margin, and never leaves the set."""
     cbf = registry.load("safeguard", "cbf-qp")

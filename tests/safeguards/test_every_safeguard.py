@@ -62,7 +62,11 @@ def check_safe(name: str, sizes, dtype, count: int, seed: int = 0) -> Guarded:
     return out
 
 
-CASES = [("pendulum-like", np.float64), ("quadrotor-like", np.float64), ("quadrotor-like", np.float32)]
+CASES = [
+    ("pendulum-like", np.float64),
+    ("quadrotor-like", np.float64),
+    pytest.param("quadrotor-like", np.float32, marks=pytest.mark.slow),
+]
 
 
 @pytest.mark.parametrize(("size", "dtype"), CASES)

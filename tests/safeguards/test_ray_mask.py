@@ -96,6 +96,7 @@ def test_the_box_fills_the_set(kind):
         assert not out.last_line.any()
 
 
+@pytest.mark.slow
 def test_orthogonal_mask_is_continuous_where_an_action_becomes_unsafe():
     mask = registry.load("safeguard", "ray-mask")
     apply = mask.make(mask.Config(centre="orthogonal"))

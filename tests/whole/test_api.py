@@ -70,6 +70,7 @@ def test_a_wrong_example_is_found():
     assert runner.summarize(verbose=False).failed == 1
 
 
+@pytest.mark.slow
 def test_importing_and_listing_load_no_jax():
     code = (
         "import sys, safebench; safebench.list_tasks(), safebench.list_safeguards(), safebench.load_results,"
@@ -188,6 +189,7 @@ def test_bad_input_is_one_clear_line(call, message):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_training_from_python_is_the_command_line_s(tmp_path, safebench_command, capsys):
     """The same bits from both; progress on standard error; the result says what was changed."""
     changes = {"environments": 2, "window": 4, "policy_hidden": (8,), "value_hidden": (8,), "value_fits": 1}

@@ -179,6 +179,7 @@ def test_an_import_the_wrong_way_is_found(copy, path, line, complaint):
     assert list(faults(copy)) == []
 
 
+@pytest.mark.slow
 def test_what_is_proven_and_what_is_counted_never_load_jax_or_mujoco():
     names = [name for name in modules(ROOT) if name.split(".")[1:2] and name.split(".")[1] in TOWERS]
     code = f"import sys\nfor name in {names}: __import__(name)\nprint(sorted({HEAVY} & set(sys.modules)))"
@@ -189,6 +190,7 @@ def test_what_is_proven_and_what_is_counted_never_load_jax_or_mujoco():
     assert {"jax", "mujoco"} <= set(ast.literal_eval(done.stdout))
 
 
+@pytest.mark.slow
 def test_importing_prints_nothing():
     names = sorted({*modules(ROOT)} - {"safebench.__main__"})
     code = f"for name in {names}: __import__(name)"

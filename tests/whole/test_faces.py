@@ -112,6 +112,7 @@ def make(env, config, interactions) -> Learner:
 '''
 
 
+@pytest.mark.slow
 def test_plug_ins_written_for_the_faces_run(tmp_path):
     """Files as their authors wrote them before the wings were built, in a folder of their own."""
     for name, text in (("my_task", TASK), ("my_guard", SAFEGUARD), ("my_learner", LEARNER)):

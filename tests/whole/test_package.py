@@ -36,6 +36,7 @@ def test_the_wheel_holds_all_code_and_data_and_no_top_level_plugin_packages(whee
                 assert f"{package}/{path.relative_to(ROOT / folder)}" in names
 
 
+@pytest.mark.slow
 def test_the_installed_wheel_finds_every_plugin(wheel, tmp_path):
     environment = tmp_path / "environment"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
