@@ -21,7 +21,7 @@ READ = ("JAX_", "XLA_")
 
 def collect() -> result.Provenance:
     """Of a result that finishes now, in this process."""
-    commit, dirty = _commit()
+    commit, dirty = commit_of(Path(__file__))
     device = jax.devices()[0]
     kind = device.device_kind if device.platform != "cpu" else f"cpu ({os.cpu_count()} cores)"
     return result.Provenance(
@@ -37,9 +37,13 @@ def collect() -> result.Provenance:
     )
 
 
-def _commit() -> tuple[str | None, bool | None]:
-    """The commit of the checkout this package runs from; (None, None) when installed elsewhere."""
-    folder = Path(__file__).resolve().parent
+def commit_of(file: Path) -> tuple[str | None, bool | None]:
+    """The commit of the checkout that holds a file, and whether any of its tracked files differs from it.
+
+    What lies below `results` does not count: it decides no number, and a run writes there itself.
+    (None, None) for a file of no checkout, as one that was installed.
+    """
+    folder = file.resolve().parent
 
     def git(*arguments: str) -> str | None:
         try:
@@ -54,7 +58,11 @@ def _commit() -> tuple[str | None, bool | None]:
             return None
         return done.stdout.strip() if done.returncode == 0 else None
 
-    if git("ls-files", "--error-unmatch", "provenance.py") is None:
+    if git("ls-files", "--error-unmatch", file.name) is None:
         return None, None
-    commit, status = git("rev-parse", "HEAD"), git("status", "--porcelain", "--untracked-files=no")
+    code = (":(top)", ":(top,exclude)results")
+    commit, status = (
+        git("rev-parse", "HEAD"),
+        git("status", "--porcelain", "--untracked-files=no", "--", *code),
+    )
     return (commit, bool(status)) if commit and status is not None else (None, None)

@@ -71,7 +71,7 @@ def test_the_table_of_goals_is_that_of_the_committed_files():
         assert cell.settings.changed == ("physics",)
         assert not cell.broken_promise
         if cell.safeguard.name == "none":
-            assert summary.row(cell).violated.value >= 0.5
+            assert summary.row(cell).violated.value >= 0.8
         else:
             assert cell.certified
             assert summary.row(cell).success.value >= GOALS[cell.task.name]
@@ -99,10 +99,12 @@ def test_links_lead_somewhere():
             assert (ROOT / target).exists(), target
 
 
-@pytest.mark.parametrize(("name", "least"), [("attack", 1e7), ("attack-seeker", 1e6)])
-def test_the_recorded_attack_is_what_the_readme_says(name, least, task_of):
-    record = json.loads((ROOT / "docs" / "records" / f"{name}.json").read_text())
-    assert record["guarded_steps"] >= least
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "docs" / "records").glob("attack*.json")), ids=lambda p: p.stem
+)
+def test_the_recorded_attack_is_what_the_readme_says(path, task_of):
+    record = json.loads(path.read_text())
+    assert record["guarded_steps"] >= (1e7 if path.stem == "attack" else 1e6)
     assert f"{record['guarded_steps'] / 1e6:.1f} million" in README
     known = {certificate.digest(task_of(name).certificate) for name in registry.names("task")}
     for attack in record["records"]:
