@@ -93,18 +93,32 @@ def test_the_share_of_each_safe_set_is_the_certificates(name, task_of):
     assert float(share) == pytest.approx(100 * task_of(name).certificate.volume[0], abs=0.06)
 
 
-def test_links_lead_somewhere():
-    for target in re.findall(r"\]\(([^)#]+)\)", README):
-        if not target.startswith("http"):
-            assert (ROOT / target).exists(), target
-
-
 @pytest.mark.parametrize(
-    "path", sorted((ROOT / "docs" / "records").glob("attack*.json")), ids=lambda p: p.stem
+    "page", [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))], ids=lambda p: p.name
 )
-def test_the_recorded_attack_is_what_the_readme_says(path, task_of):
-    record = json.loads(path.read_text())
-    assert record["guarded_steps"] >= (1e7 if path.stem == "attack" else 1e6)
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text()):
+        if not target.startswith("http"):
+            assert (page.parent / target).exists(), target
+
+
+ATTACKED = ("seeker", "seeker-blind", "quadrotor-obstacles", "crowd")
+"""Tasks whose sets move and that have a recorded attack."""
+
+
+def test_the_readme_names_every_recorded_attack():
+    named = {"attack", *(f"attack-{task}" for task in ATTACKED)}
+    assert {path.stem for path in (ROOT / "docs" / "records").glob("attack*.json")} == named
+    *most, last = ATTACKED
+    assert f"each of {', '.join(most)} and {last}," in " ".join(README.split())
+
+
+@pytest.mark.parametrize("task", [None, *ATTACKED])
+def test_the_recorded_attack_is_what_the_readme_says(task, task_of):
+    name = f"attack-{task}" if task else "attack"
+    record = json.loads((ROOT / "docs" / "records" / f"{name}.json").read_text())
+    assert record["guarded_steps"] >= (1e6 if task else 1e7)
+    assert {attack["task"] for attack in record["records"]} == {task} or not task
     assert f"{record['guarded_steps'] / 1e6:.1f} million" in README
     known = {certificate.digest(task_of(name).certificate) for name in registry.names("task")}
     for attack in record["records"]:
