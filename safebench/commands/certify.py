@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+import mujoco
 import numpy as np
 from rich import box
 from rich.console import Console
@@ -18,7 +19,7 @@ from safebench.commands import synthesis
 from safebench.commands.attack import attack_all
 from safebench.env.shipped import with_certificate
 from safebench.env.task import Task
-from safebench.physics import agreement
+from safebench.physics import agreement, force_bound
 from safebench.plugin import BrokenPlugin
 from safebench.sets import certificate as certificates
 from safebench.sets import proof
@@ -32,13 +33,17 @@ float32: share of the margin that its rounding needs"""
 
 
 class Outcome(NamedTuple):
-    """A task's proof, or the reason why there is none. moves: of a set that moves, what was proven of it."""
+    """A task's proof, or the reason why there is none.
+
+    moves: of a set that moves, what was proven of it. forces: how large those of commanded accelerations are.
+    """
 
     task: str
     proof: Proof | None
     volume: tuple[float, float, float] | None
     problem: str | None
     moves: str | None = None
+    forces: str | None = None
 
     @property
     def passed(self) -> bool:
@@ -169,15 +174,21 @@ def _outcome(name: str, task: Task, console: Console) -> Outcome:
         if task.dynamics.model is not None:
             differs = agreement.disagreement(
                 task.dynamics.model,
-                agreement.mjx_steps(task.dynamics.model),
+                agreement.mjx_steps(task.dynamics.model, task.dynamics.commanded),
                 task.constraints,
                 task.certificate.magnitude,
                 task.state_names,
                 agreement.FEW,
+                task.dynamics.commanded,
             )
             problems += [f"MJX does not do what was proven: {differs}"] if differs else []
         return Outcome(
-            name, checked, volume(task.certificate), "; ".join(problems) or None, corridors_of(task)
+            name,
+            checked,
+            volume(task.certificate),
+            "; ".join(problems) or None,
+            corridors_of(task),
+            forces_of(task, checked),
         )
 
 
@@ -198,6 +209,22 @@ def corridors_of(task: Task) -> str | None:
     return "; ".join(f"{', '.join(names)} {words}" for words, names in alike.items())
 
 
+def forces_of(task: Task, checked: Proof) -> str | None:
+    """Of joints commanded by acceleration, the largest force found, the bound proven, and the limit."""
+    model = task.dynamics.model
+    if not checked.forces or model is None:
+        return None
+    found = force_bound.sampled(model, task.constraints, task.dynamics.commanded)
+    said = []
+    for force, reached, actuator in zip(checked.forces, found, task.dynamics.commanded, strict=True):
+        hinge = model.jnt_type[model.actuator_trnid[actuator, 0]] == mujoco.mjtJoint.mjJNT_HINGE
+        words = f"{force.name} {reached:.4g} found"
+        words += f", at most {force.largest:.4g}" if force.largest < np.inf else ", no bound"
+        words += f", limit {force.limit:g}" if force.limit < np.inf else ""
+        said.append(f"{words} {'N m' if hinge else 'N'}")
+    return "; ".join(said)
+
+
 def show(outcomes: Sequence[Outcome], unsaved: bool, console: Console) -> bool:
     """Print the table and every reason for a failure; whether all passed.
 
@@ -211,6 +238,9 @@ def show(outcomes: Sequence[Outcome], unsaved: bool, console: Console) -> bool:
     for outcome in outcomes:
         if outcome.passed and outcome.moves:
             line = f"{outcome.task}: the set moves; proven for every corridor: {outcome.moves}."
+            console.print(Text(line), soft_wrap=True)
+        if outcome.passed and outcome.forces:
+            line = f"{outcome.task}: forces over the whole box and all actions: {outcome.forces}."
             console.print(Text(line), soft_wrap=True)
         if unsaved and outcome.proof is not None:
             command = synthesis.command(outcome.task)

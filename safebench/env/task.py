@@ -126,7 +126,11 @@ class Task:
         task_fields.check_all(self)
         if self.dynamics.model is not None:
             check_agreement(
-                self.dynamics.model, self.constraints, self.certificate.magnitude, self.state_names
+                self.dynamics.model,
+                self.constraints,
+                self.certificate.magnitude,
+                self.state_names,
+                self.dynamics.commanded,
             )
 
 

@@ -16,9 +16,11 @@ import numpy as np
 from jaxtyping import Float
 
 from safebench.physics import reference, rigid_body
+from safebench.physics.commands import Commanded
 from safebench.physics.conditioning import probes
 from safebench.physics.dynamics import mjx_step
 from safebench.physics.expression import program, run
+from safebench.physics.supported import without_collisions
 from safebench.sets.polytope import Box
 from safebench.sets.rounding import allowance
 
@@ -33,9 +35,10 @@ FEW = 32
 """Random states at which MJX is compared: it takes longer to compile than to run."""
 
 
-def compiled_steps(model: mujoco.MjModel) -> Steps:
+def compiled_steps(model: mujoco.MjModel, commanded: Commanded = ()) -> Steps:
     """The semi-implicit Euler step of the compiled accelerations, in numpy."""
-    code, dt, nq = program(*rigid_body.accelerations_of(model)), model.opt.timestep, model.nq
+    code = program(*rigid_body.accelerations_of(model, commanded))
+    dt, nq = model.opt.timestep, model.nq
 
     def steps(x, a):
         accelerations = run(code, [*x.T, *a.T], np.sin, np.cos)
@@ -45,12 +48,12 @@ def compiled_steps(model: mujoco.MjModel) -> Steps:
     return steps
 
 
-def mjx_steps(model: mujoco.MjModel) -> Steps:
+def mjx_steps(model: mujoco.MjModel, commanded: Commanded = ()) -> Steps:
     """MJX's step, in float64 whatever the session's precision."""
 
     def steps(x, a):
         with jax.enable_x64(True):
-            step = mjx_step(model, np.zeros((model.nv, 1)))
+            step = mjx_step(model, np.zeros((model.nv, 1)), commanded)
             pairs = zip(jnp.asarray(x), jnp.asarray(a), strict=True)
             return np.array([step(state, action, jnp.zeros(1)) for state, action in pairs])
 
@@ -64,6 +67,7 @@ def disagreement(
     magnitude: Float[Array, " n"],
     names: tuple[str, ...],
     count: int = 256,
+    commanded: Commanded = (),
 ) -> str | None:
     """Where `steps` and C MuJoCo differ by more than rounding, in a sentence; None where they agree.
 
@@ -73,7 +77,10 @@ def disagreement(
     x, a = (values[: 2 * count] for values in probes(model, constraints, count))
     if x.shape[1] != model.nq + model.nv:
         raise ValueError(f"the constraint box has {x.shape[1]} coordinates, the state {model.nq + model.nv}")
-    ours, theirs = steps(x, a), reference.steps(model, x, a)
+    ctrl = reference.controls_at(model, commanded)(x, a)
+    if commanded:
+        model = without_collisions(model)  # nor clamps: limits of commanded forces are proven
+    ours, theirs = steps(x, a), reference.moved(model, x, ctrl)
     granted = allowance(magnitude, np.float64)
     difference = np.abs(ours - theirs)
     excess = np.where(np.isnan(difference), np.inf, difference / np.maximum(granted, 1e-300))
@@ -84,12 +91,16 @@ def disagreement(
     return (
         f"the next {name} is {ours[row, coordinate]:.9g}, C MuJoCo says {theirs[row, coordinate]:.9g} "
         f"(allowed for rounding: {granted[coordinate]:.2g}) at the state {x[row].tolist()} and the action "
-        f"{a[row].tolist()}; {_likely(model, x[row], a[row], ours[row], granted)}"
+        f"{a[row].tolist()}; {_likely(model, x[row], ctrl[row], ours[row], granted)}"
     )
 
 
 def check_agreement(
-    model: mujoco.MjModel, constraints: Box, magnitude: Float[Array, " n"], names: tuple[str, ...]
+    model: mujoco.MjModel,
+    constraints: Box,
+    magnitude: Float[Array, " n"],
+    names: tuple[str, ...],
+    commanded: Commanded = (),
 ) -> None:
     """Compare C MuJoCo with the compiled dynamics, once for a model; milliseconds.
 
@@ -97,21 +108,24 @@ def check_agreement(
         ValueError: if they differ, with the coordinate, the state and the likely feature.
     """
     boxes = tuple(map(tuple, constraints))
-    differs = _compared(model, boxes, tuple(magnitude), names)
+    differs = _compared(model, boxes, tuple(magnitude), names, commanded)
     if differs:
         raise ValueError(f"C MuJoCo does not do what is proven: {differs}")
 
 
 @lru_cache(maxsize=64)
-def _compared(model: mujoco.MjModel, boxes: tuple, magnitude: tuple, names: tuple[str, ...]) -> str | None:
+def _compared(
+    model: mujoco.MjModel, boxes: tuple, magnitude: tuple, names: tuple[str, ...], commanded: Commanded
+) -> str | None:
     box = Box(*map(np.array, boxes))
-    return disagreement(model, compiled_steps(model), box, np.array(magnitude), names, AT_LOAD)
+    steps = compiled_steps(model, commanded)
+    return disagreement(model, steps, box, np.array(magnitude), names, AT_LOAD, commanded)
 
 
-def _likely(model: mujoco.MjModel, x: Array, a: Array, ours: Array, granted: Array) -> str:
+def _likely(model: mujoco.MjModel, x: Array, ctrl: Array, ours: Array, granted: Array) -> str:
     """The single number of the model without which C MuJoCo agrees."""
     for name, other in _without(model):
-        theirs = reference.steps(other, x[None], a[None])[0]
+        theirs = reference.moved(other, x[None], ctrl[None])[0]
         if (np.abs(ours - theirs) <= granted).all():
             return f"they agree without the model's {name}"
     return "no single number of the model explains it"

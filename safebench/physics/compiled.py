@@ -13,15 +13,16 @@ from jaxtyping import Array, Float
 
 from safebench.physics import rigid_body
 from safebench.physics.affine import Affine
+from safebench.physics.commands import Commanded
 from safebench.physics.expression import Graph, Program, adjoint, gradients, program, run
-from safebench.physics.recursions import factor, inertia_matrix, solve
+from safebench.physics.recursions import factor, solve
 
 LONG = 300  # operations from which code is run in blocks and has its own reverse-mode rule
 BLOCK = 100  # operations
 
 
 def compiled_step(
-    model: mujoco.MjModel, disturbance_input: Float[np.ndarray, "v q"]
+    model: mujoco.MjModel, disturbance_input: Float[np.ndarray, "v q"], commanded: Commanded = ()
 ) -> Callable[[Array, Array, Array], Array]:
     """The control step of `dynamics.mjx_step` from compiled dynamics: same arguments, same meaning.
 
@@ -30,9 +31,9 @@ def compiled_step(
     Raises:
         ValueError: if the model is not supported, naming every reason.
     """
-    code = program(*rigid_body.accelerations_of(model))
+    code = program(*rigid_body.accelerations_of(model, commanded))
     dt, nq = model.opt.timestep, model.nq
-    accelerate = _reversible(model, code) if len(code.operations) >= LONG else _direct(code)
+    accelerate = _reversible(model, code, commanded) if len(code.operations) >= LONG else _direct(code)
 
     def step(x: Float[Array, " n"], a: Float[Array, " m"], w: Float[Array, " q"]) -> Float[Array, " n"]:
         acceleration = accelerate(x, a) + jnp.asarray(disturbance_input, x.dtype) @ w
@@ -46,20 +47,30 @@ def _direct(code: Program) -> Callable[[Array, Array], Array]:
     return lambda x, a: _stack(run(code, [*x, *a], jnp.sin, jnp.cos), x.dtype)
 
 
-def _reversible(model: mujoco.MjModel, code: Program) -> Callable[[Array, Array], Array]:
+def _reversible(
+    model: mujoco.MjModel, code: Program, commanded: Commanded
+) -> Callable[[Array, Array], Array]:
     """Accelerations with a reverse-mode rule that never differentiates the inertia matrix.
 
     M(q) acc = f(q, v, a) - ID(q, v, acc) holds identically, so a cotangent c of acc pulls back to the
-    gradient of lambda . (f - ID) by (q, v, a), with acc held and lambda = M^-1 c.
+    gradient of lambda . (f - ID) by (q, v, a), with acc held and lambda = M^-1 c. Of joints commanded by
+    acceleration that row says acc = acc(a), and ID of the free ones takes acc(a) for it.
     """
     n, m = model.nv, model.nu
+    free = rigid_body.free_joints(model, commanded)
     graph = Graph()
     q, cotangent = ([graph.input() for _ in range(n)] for _ in range(2))
-    inertia = inertia_matrix(rigid_body.tree_at(model, q), model.dof_armature)
-    solve_code = program(graph, solve(*factor(inertia), cotangent))
+    inertia = rigid_body.free_inertia(model, rigid_body.tree_at(model, q), free)
+    multipliers = list(cotangent)
+    for i, value in zip(free, solve(*factor(inertia), [cotangent[i] for i in free]), strict=True):
+        multipliers[i] = value
+    solve_code = program(graph, multipliers)
     graph = Graph()
     q, v, a, held, multiplier = ([graph.input() for _ in range(count)] for count in (n, n, m, n, n))
-    forces = rigid_body.imbalance(model, rigid_body.tree_at(model, q), q, v, a, held)
+    given = rigid_body.commanded_accelerations(model, a, commanded)
+    moved = [held[i] if i in free else given[i] for i in range(n)]
+    forces = rigid_body.imbalance(model, rigid_body.tree_at(model, q), q, v, a, moved, commanded)
+    forces = [forces[i] if i in free else given[i] for i in range(n)]
     power = sum(x * y for x, y in zip(multiplier, forces, strict=True))
     pull_code = program(graph, adjoint(power, [*q, *v, *a]))
 
@@ -110,8 +121,30 @@ def _run_in_blocks(code: Program, inputs: list[Array]) -> list[Array | float]:
     return [values[end] if isinstance(end, int) else end for end in code.outputs]
 
 
+def compiled_controls(
+    model: mujoco.MjModel, commanded: Commanded
+) -> Callable[[Float[Array, " n"], Float[Array, " m"]], Float[Array, " m"]]:
+    """(x, a) -> MuJoCo's `ctrl`: commanded actuators by inverse dynamics, others `supported.controls`.
+
+    Raises:
+        ValueError: if the model is not supported, naming every reason.
+    """
+    code = program(*rigid_body.controls_of(model, commanded))
+
+    def controls(x: Float[Array, " n"], a: Float[Array, " m"]) -> Float[Array, " m"]:
+        inputs = [*x, *a]
+        ends = (
+            _run_in_blocks(code, inputs)
+            if len(code.operations) >= LONG
+            else run(code, inputs, jnp.sin, jnp.cos)
+        )
+        return _stack(ends, x.dtype)
+
+    return controls
+
+
 def compiled_linearise(
-    model: mujoco.MjModel, disturbance_input: Float[np.ndarray, "v q"]
+    model: mujoco.MjModel, disturbance_input: Float[np.ndarray, "v q"], commanded: Commanded = ()
 ) -> Callable[[Array], Affine]:
     """The exact affine model of `compiled_step` at a state, from one pass through the dynamics.
 
@@ -121,9 +154,11 @@ def compiled_linearise(
     Raises:
         ValueError: if the model is not supported, naming every reason.
     """
-    graph, outputs = rigid_body.accelerations_of(model)
+    graph, outputs = rigid_body.accelerations_of(model, commanded)
     n, nq, dt = model.nq + model.nv, model.nq, model.opt.timestep
-    at_rest = rigid_body.accelerations(model, graph.inputs[:nq], graph.inputs[nq:n], [0.0] * model.nu)
+    at_rest = rigid_body.accelerations(
+        model, graph.inputs[:nq], graph.inputs[nq:n], [0.0] * model.nu, commanded
+    )
     columns = gradients(outputs, graph.inputs[n:])
     code = program(graph, [*at_rest, *(entry for row in columns for entry in row)])
     noise = np.vstack([dt**2 * disturbance_input, dt * disturbance_input])

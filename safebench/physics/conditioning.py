@@ -12,7 +12,8 @@ import mujoco
 import numpy as np
 from jaxtyping import Float
 
-from safebench.physics.reference import place
+from safebench.physics.commands import Commanded
+from safebench.physics.reference import controls_at, place
 from safebench.sets.polytope import Box
 
 Array = np.ndarray
@@ -39,7 +40,7 @@ def probes(
     return points[:, :n], points[:, n:]
 
 
-def magnitude(model: mujoco.MjModel, constraints: Box) -> Float[Array, " n"]:
+def magnitude(model: mujoco.MjModel, constraints: Box, commanded: Commanded = ()) -> Float[Array, " n"]:
     """Per coordinate of (q, v): the largest |M^-1| (|M| |acc| + |forces|) of the probes, times dt (and dt^2).
 
     Sampled, not proven: it enters an allowance for rounding with a factor of 64 (safebench.sets.rounding).
@@ -47,8 +48,9 @@ def magnitude(model: mujoco.MjModel, constraints: Box) -> Float[Array, " n"]:
     data = mujoco.MjData(model)
     inertia = np.zeros((model.nv, model.nv))
     most = np.zeros(model.nv)
-    for x, a in zip(*probes(model, constraints), strict=True):
-        place(model, data, x, a)
+    states, actions = probes(model, constraints)
+    for x, ctrl in zip(states, controls_at(model, commanded)(states, actions), strict=True):
+        place(model, data, x, ctrl)
         mujoco.mj_forward(model, data)
         mujoco.mj_fullM(model, data, inertia)
         forces = np.abs(data.qfrc_bias) + np.abs(data.qfrc_passive) + np.abs(data.qfrc_actuator)

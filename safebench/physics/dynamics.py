@@ -16,16 +16,17 @@ import mujoco
 import numpy as np
 from jaxtyping import Array, Float
 
-from safebench.physics import compiled, rigid_body
+from safebench.physics import compiled, enclosure
 from safebench.physics.affine import (
     Affine,
     linearise_by_differences,
     predict,
     with_stored_jacobian,
 )
+from safebench.physics.commands import Commanded, Commands, commanded_actuators
 from safebench.physics.fingerprint import absorb, fingerprint
 from safebench.physics.quiet import quiet
-from safebench.physics.supported import check_supported, controls, without_collisions
+from safebench.physics.supported import check_supported, without_collisions
 from safebench.sets.inclusion import Inclusion, linear_inclusion
 from safebench.sets.polytope import Box
 
@@ -39,7 +40,7 @@ Physics = Literal["mjx", "compiled", "plain"]
 class Dynamics:
     """The physics of one environment. Shapes: state x (n,), action a (m,) in [-1, 1], disturbance w (q,).
 
-    step: (x, a, w) -> x+, one control period. A mechanical model's `ctrl` is `supported.controls(model, a)`.
+    step: (x, a, w) -> x+, one control period.
     linearise: x -> Affine, exact at x.
     include: (constraints, disturbance) -> Inclusion, what a proof may assume of `step`.
     fingerprint: SHA-256 of everything that determines `step`; certificates are bound to it.
@@ -47,6 +48,8 @@ class Dynamics:
     physics: which implementation `step` is ("plain" for tasks that are not mechanical).
     state_names: the joints' names and, with "dot" added, those of their velocities; () where not mechanical.
     action_names: the actuators' names; () where not mechanical.
+    commanded: the actuators whose action is an acceleration of their joint (see safebench.physics.commands).
+    controls: (x, a) -> the model's `ctrl` (m,) that an action stands for; None where not mechanical.
     """
 
     step: Callable[[Array, Array, Array], Array]
@@ -57,45 +60,71 @@ class Dynamics:
     physics: Physics
     state_names: tuple[str, ...] = ()
     action_names: tuple[str, ...] = ()
+    commanded: Commanded = ()
+    controls: Callable[[Array, Array], Array] | None = None
 
 
 def mjx_step(
-    model: mujoco.MjModel, disturbance_input: Float[np.ndarray, "v q"]
+    model: mujoco.MjModel, disturbance_input: Float[np.ndarray, "v q"], commanded: Commanded = ()
 ) -> Callable[[Array, Array, Array], Array]:
     """x = (qpos, qvel); a in [-1, 1], mapped to ctrl; `disturbance_input @ w` is added to the accelerations.
 
     Semi-implicit Euler makes the added acceleration F w move the next velocities by dt F w and the
     next positions by dt^2 F w; this equals a generalised force M(q) F w inside the step.
 
+    Where joints are commanded by acceleration, the forces are found by inverse dynamics first, and the
+    derivatives are those of the closed form, which is the same map: nothing is differentiated twice over.
+
     Raises:
         ValueError: if the model is not supported, naming every reason.
     """
-    check_supported(model)
+    check_supported(model, commanded)
     dt = model.opt.timestep
     noise = np.vstack([dt**2 * disturbance_input, dt * disturbance_input])
     nq = model.nq
     device_model = mjx.put_model(without_collisions(model), impl="jax")
 
+    ctrl = compiled.compiled_controls(model, commanded)
+
     # Not for speed of running: jit traces MJX's thousands of operations once, not at every use.
     @jax.jit
     def step(x: Float[Array, " n"], a: Float[Array, " m"], w: Float[Array, " q"]) -> Float[Array, " n"]:
         data = mjx.make_data(device_model)
-        data = data.replace(qpos=x[:nq], qvel=x[nq:], ctrl=controls(model, a))
+        data = data.replace(qpos=x[:nq], qvel=x[nq:], ctrl=ctrl(x, a))
         data = mjx.step(device_model, data)
         return jnp.concatenate([data.qpos, data.qvel]) + jnp.asarray(noise, x.dtype) @ w
 
-    return step
+    if not commanded:
+        return step
+    closed_form = compiled.compiled_linearise(model, disturbance_input, commanded)
+    with_closed_derivatives = jax.custom_jvp(step)
+
+    @with_closed_derivatives.defjvp
+    def _derivative(primals, tangents):
+        _, along = jax.jvp(lambda x, a, w: predict(closed_form(x), a, w), primals, tangents)
+        return step(*primals), along
+
+    return with_closed_derivatives
 
 
 def mechanical(
-    model: mujoco.MjModel, disturbance_input: Float[np.ndarray, "v q"], physics: Physics = "mjx"
+    model: mujoco.MjModel,
+    disturbance_input: Float[np.ndarray, "v q"],
+    physics: Physics = "mjx",
+    commands: Commands = "force",
 ) -> Dynamics:
     """The dynamics of an MJCF model whose accelerations are disturbed by `disturbance_input @ w`.
 
+    commands: "force": an action is scaled onto its actuator's ctrlrange. "acceleration": ctrlrange is the
+        range of its joint's acceleration [rad/s^2 or m/s^2], and the force follows by inverse dynamics; a
+        forcerange is a limit that the proof then shows to be kept. A sequence of joints' names: these by
+        acceleration, other actuators by force.
+
     Raises:
         ValueError: if the model is not supported, naming every reason, `disturbance_input` does not fit it or
-            is not finite, or `physics` is unknown.
+            is not finite, or `physics` or `commands` is unknown or not possible.
     """
+    commanded = commanded_actuators(model, commands)
     disturbance_input = np.asarray(disturbance_input, float)
     if disturbance_input.ndim != 2 or len(disturbance_input) != model.nv:
         raise ValueError(
@@ -105,25 +134,31 @@ def mechanical(
     if not np.isfinite(disturbance_input).all():
         raise ValueError(f"the disturbance input is not finite: {disturbance_input.tolist()}")
     if physics == "mjx":
-        step = mjx_step(model, disturbance_input)
-        linearise = with_stored_jacobian(linearise_by_differences(step, model.nu, disturbance_input.shape[1]))
+        step = mjx_step(model, disturbance_input, commanded)
+        if commanded:  # the closed form: one call of the physics a step, not one for each input
+            linearise = compiled.compiled_linearise(model, disturbance_input, commanded)
+        else:
+            probed = linearise_by_differences(step, model.nu, disturbance_input.shape[1])
+            linearise = with_stored_jacobian(probed)
     elif physics == "compiled":
-        step = compiled.compiled_step(model, disturbance_input)
-        linearise = compiled.compiled_linearise(model, disturbance_input)
+        step = compiled.compiled_step(model, disturbance_input, commanded)
+        linearise = compiled.compiled_linearise(model, disturbance_input, commanded)
     else:
         raise ValueError(f"physics must be 'mjx' or 'compiled' for a mechanical task, not {physics!r}")
     joints = _names("joint", (model.joint(k).name for k in range(model.njnt)))
     return Dynamics(
         step=step,
         linearise=linearise,
-        include=lambda constraints, disturbance: rigid_body.include(
-            model, disturbance_input, constraints, disturbance
+        include=lambda constraints, disturbance: enclosure.include(
+            model, disturbance_input, constraints, disturbance, commanded
         ),
-        fingerprint=fingerprint(model, disturbance_input),
+        fingerprint=fingerprint(model, disturbance_input, *([np.array(commanded)] if commanded else [])),
         model=model,
         physics=physics,
         state_names=(*joints, *(f"{name}dot" for name in joints)),
         action_names=_names("actuator", (model.actuator(k).name for k in range(model.nu))),
+        commanded=commanded,
+        controls=compiled.compiled_controls(model, commanded),
     )
 
 

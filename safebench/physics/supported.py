@@ -12,6 +12,7 @@ from typing import Any
 import mujoco
 import numpy as np
 
+from safebench.physics.commands import Commanded
 from safebench.physics.fingerprint import at_rest, motionless, numbers
 from safebench.physics.quiet import quiet
 
@@ -67,13 +68,15 @@ def controls(model: mujoco.MjModel, action: Any) -> Any:
     return centre.astype(kind) + radius.astype(kind) * action
 
 
-def check_supported(model: mujoco.MjModel) -> None:
+def check_supported(model: mujoco.MjModel, commanded: Commanded = ()) -> None:
     """Refuse a model that C MuJoCo, MJX and the compiled step would not move alike, or not affinely.
+
+    A commanded actuator may have a forcerange: it is proven (see `force_bound`), not simulated.
 
     Raises:
         ValueError: naming every reason, with what to write instead.
     """
-    problems = [*_options(model), *_parts(model), *_actuators(model), *_unknown(model)]
+    problems = [*_options(model), *_parts(model), *_actuators(model, commanded), *_unknown(model)]
     if not problems:
         problems = [*_stale(model), *_refused_by_mjx(model)]
     if problems:
@@ -81,9 +84,14 @@ def check_supported(model: mujoco.MjModel) -> None:
 
 
 def without_collisions(model: mujoco.MjModel) -> mujoco.MjModel:
-    """A copy whose geoms do not collide: it moves alike (contacts are disabled), and MJX takes any shape."""
+    """A copy whose geoms do not collide: it moves alike (contacts are disabled), and MJX takes any shape.
+
+    Nor does it clamp a force: in the constraints no commanded force reaches its limit, as is proven, and an
+    unguarded agent beyond them meets the same physics everywhere.
+    """
     plain = copy.deepcopy(model)
     plain.geom_contype[:] = plain.geom_conaffinity[:] = 0
+    plain.actuator_forcelimited[:] = 0
     return plain
 
 
@@ -153,7 +161,7 @@ def _parts(model: mujoco.MjModel) -> list[str]:
     return [reason for reason, holds in refusals.items() if holds]
 
 
-def _actuators(model: mujoco.MjModel) -> list[str]:
+def _actuators(model: mujoco.MjModel, commanded: Commanded) -> list[str]:
     def among(kinds, *allowed) -> bool:
         return set(kinds.tolist()) <= set(map(int, allowed))
 
@@ -179,7 +187,9 @@ def _actuators(model: mujoco.MjModel) -> list[str]:
             model.actuator_biastype, bias.mjBIAS_NONE, bias.mjBIAS_AFFINE
         ),
         'an actuator has a forcerange, a clamp that is not affine: write forcelimited="false", and scale its '
-        "gear or ctrlrange": model.actuator_forcelimited.any(),
+        "gear or ctrlrange; it may stay where the actuator is commanded by acceleration": any(
+            model.actuator_forcelimited[k] for k in range(model.nu) if k not in commanded
+        ),
         "an actuator has damping or armature, which MJX ignores: write them on the joint": (
             model.actuator_damping.any()
             or model.actuator_dampingpoly.any()

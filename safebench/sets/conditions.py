@@ -76,6 +76,12 @@ def invariance_bounds(
     return np.where(np.isnan(total), np.inf, total + margin)
 
 
+def forces(inclusion: Inclusion) -> float:
+    """How far every force stays below its limit, relative to it: condition 9."""
+    limited = [force for force in inclusion.forces if force.limit < np.inf]
+    return least(*(1 - force.largest / force.limit if force.limit > 0 else -np.inf for force in limited))
+
+
 def bounded(polytope: Polytope, radius: Float[Array, " n"]) -> float:
     identity = np.eye(len(radius))
     bounds = upper_bounds(np.vstack([identity, -identity]), polytope, radius)

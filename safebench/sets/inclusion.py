@@ -34,6 +34,18 @@ class Shares(NamedTuple):
     action_nonlinearity: Float[Array, " k"]
 
 
+class Force(NamedTuple):
+    """A force that the actions stand for, over the constraint box and all actions.
+
+    largest: a rigorous upper bound of its magnitude [N or N m], inf for none. limit: what it must not exceed,
+    inf for none.
+    """
+
+    name: str
+    largest: float
+    limit: float
+
+
 class Inclusion(NamedTuple):
     """See the module.
 
@@ -42,6 +54,7 @@ class Inclusion(NamedTuple):
     magnitude: per coordinate, what rounding of one step is measured against: the largest state plus what
         actions and disturbances move in one step, or more where the step is badly conditioned.
     shares: explains `support`.
+    forces: of joints commanded by acceleration.
     """
 
     origin: Float[Array, " n"]
@@ -50,6 +63,7 @@ class Inclusion(NamedTuple):
     support: Callable[[Float[Array, "k n"]], Float[Array, " k"]]
     magnitude: Float[Array, " n"]
     shares: Callable[[Float[Array, "k n"]], Shares]
+    forces: tuple[Force, ...] = ()
 
     @property
     def allowance(self) -> Float[Array, " n"]:

@@ -30,6 +30,10 @@ R(low, high) = {y : H y <= h' + min(H T, 0) low + max(H T, 0) high}. If for all 
 then every R(low, high) is robustly control invariant (the witness r of a state stays one of the next state)
 and lies in S, hence in X: an episode may change its corridor at any state that lies in both sets.
 
+Forces: where actions are accelerations of joints, the model's inverse dynamics says the forces, and
+
+  9. forces       each that has a limit stays within it, at every state of X and for every action.
+
 PROOF of each condition: the maximum of a linear function over a polytope is bounded by weak duality, with
 every rounding error included (`duality.upper_bounds`); multipliers come from a linear program that is not
 trusted. Condition 1 is not circular: S cut at |y| <= R is compact; let t be the largest |y_j| / radius_j
@@ -50,7 +54,7 @@ from safebench.sets import conditions
 from safebench.sets.certificate import Certificate, check_shapes, defects
 from safebench.sets.conditions import float32_allowance, half_extent, invariance_bounds, least
 from safebench.sets.duality import TINY
-from safebench.sets.inclusion import Inclusion
+from safebench.sets.inclusion import Force, Inclusion
 from safebench.sets.polytope import Box
 from safebench.sets.volume import contradiction
 
@@ -109,6 +113,7 @@ class Proof:
     slacks: smallest slack per condition, relative to its bound; negative where it fails.
     contraction: the smallest lambda proven. float32_share: share of the gap that float32 rounding needs
         (passes up to 1). rows, dimension: of S. volume: as claimed by the certificate. seconds: spent.
+    forces: of joints commanded by acceleration, how large they can be.
     """
 
     task: str
@@ -121,6 +126,7 @@ class Proof:
     dimension: int
     volume: tuple[float, float, float]
     seconds: float
+    forces: tuple[Force, ...] = ()
 
 
 def prove(task: Claim) -> Proof:
@@ -189,6 +195,8 @@ def verify(
         slacks["float32"] = least(1 - shares)
         if certificate.translation_limits.size:
             slacks["corridors"] = conditions.corridors(certificate, inclusion, failures)
+        if any(force.limit < np.inf for force in inclusion.forces):
+            slacks["forces"] = conditions.forces(inclusion)
         slacks["magnitude"] = conditions.magnitude(certificate, inclusion)
         failures += _describe(slacks, ratios)
     return Proof(
@@ -202,6 +210,7 @@ def verify(
         dimension=len(certificate.origin),
         volume=certificate.volume,
         seconds=time.perf_counter() - started,
+        forces=inclusion.forces,
     )
 
 
@@ -235,6 +244,7 @@ def _describe(slacks: dict[str, float], ratios: Float[Array, " rows"]) -> list[s
         "contraction": f"the claimed contraction is not reached: row {worst} reaches {ratios[worst]:.9f}",
         "float32": "rounding in float32 needs more than the gap that the contraction leaves",
         "corridors": "the set of some corridor is not what its rows say, or is left",
+        "forces": "a force that gives a commanded acceleration may exceed its limit",
         "magnitude": "one step adds up larger terms than the certificate's rounding margin is made for",
     }
     failed = [name for name, slack in slacks.items() if not slack >= 0]

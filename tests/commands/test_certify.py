@@ -29,7 +29,9 @@ def test_certify_proves_the_pendulum_and_refuses_a_corrupted_file(tmp_path, task
 
 def test_certify_reports_where_mjx_does_otherwise(safebench, monkeypatch):
     honest, error = agreement.mjx_steps, np.array([0.0, 1e-9])
-    monkeypatch.setattr(agreement, "mjx_steps", lambda model: lambda x, a: honest(model)(x, a) + error)
+    monkeypatch.setattr(
+        agreement, "mjx_steps", lambda model, commanded: lambda x, a: honest(model)(x, a) + error
+    )
     code, output, _ = safebench("certify", "pendulum")
     assert code == 1
     assert "NOT PROVEN pendulum: MJX does not do what was proven: the next thetadot is" in output

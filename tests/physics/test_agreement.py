@@ -6,7 +6,7 @@ import pytest
 from mechanisms import BOXES, DISTURBED, load
 
 from safebench.env.task import Task
-from safebench.physics import agreement, rigid_body
+from safebench.physics import agreement, enclosure
 from safebench.physics.conditioning import magnitude
 from safebench.physics.dynamics import mjx_step
 from safebench.sets.polytope import symmetric_box
@@ -80,7 +80,7 @@ def test_a_task_is_compared_when_it_is_made(task_of, monkeypatch):
     heavy = changed('mass="1"', 'mass="1.01"')
     Task(**stated)
     right = agreement.compiled_steps(PLAIN)
-    monkeypatch.setattr(agreement, "compiled_steps", lambda model: right)
+    monkeypatch.setattr(agreement, "compiled_steps", lambda model, commanded: right)
     dynamics = task.dynamics.__class__(**(vars(task.dynamics) | {"model": heavy}))
     with pytest.raises(ValueError, match=r"does not do what is proven: the next theta.*no single number"):
         Task(**stated | {"dynamics": dynamics})
@@ -107,7 +107,7 @@ def collinear(first: float, second: float) -> mujoco.MjModel:
 @pytest.mark.parametrize("masses", [(1e-4, 10.0), (10.0, 1e-4), (1.0, 1.0)])
 def test_what_a_badly_conditioned_model_loses_is_granted(masses):
     model, box = collinear(*masses), symmetric_box([1.0, 1.0, 1.0, 1.0])
-    inclusion = rigid_body.include(model, np.zeros((2, 1)), box, symmetric_box([0.0]))
+    inclusion = enclosure.include(model, np.zeros((2, 1)), box, symmetric_box([0.0]))
     x, a = np.random.default_rng(0).uniform(-1, 1, (2, 50, 4))
     exact = agreement.compiled_steps(model)(x, a[:, :2])
     step = mjx_step(model, np.zeros((2, 1)))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from mechanisms import BOXES, DISTURBANCES, DISTURBED, compiled, load, states, tree
 
-from safebench.physics import rigid_body
+from safebench.physics import enclosure, rigid_body
 from safebench.physics.affine import linearise_by_differences
 from safebench.physics.compiled import LONG, compiled_linearise, compiled_step
 from safebench.physics.dynamics import mechanical, mjx_step
@@ -36,7 +36,7 @@ def test_tasks_step_as_in_mjx_over_their_box(name):
     w = rng.uniform(-0.1, 0.1, (2000, noise.shape[1]))
     ours = jax.jit(jax.vmap(compiled_step(model, noise)))(x, a, w)
     theirs = jax.jit(jax.vmap(mjx_step(model, noise)))(x, a, w)
-    granted = rigid_body.include(model, noise, BOXES[name], DISTURBANCES[name]).allowance
+    granted = enclosure.include(model, noise, BOXES[name], DISTURBANCES[name]).allowance
     assert (np.abs(ours - theirs) <= granted).all()
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from mechanisms import BOXES, DISTURBANCES, DISTURBED, load, states
 
-from safebench.physics import rigid_body
+from safebench.physics import enclosure, rigid_body
 from safebench.physics.compiled import compiled_step
 from safebench.physics.cover import cover, highest
 from safebench.physics.dynamics import mjx_step
@@ -22,7 +22,7 @@ from safebench.sets.rounding import allowance
 def residuals(name: str, box: Box, count: int, seed: int = 0):
     """Residuals of the compiled step against the inclusion's linear model, at corners and inside."""
     model, noise, swing = load(name), DISTURBED[name], DISTURBANCES[name]
-    inclusion = rigid_body.include(model, noise, BOXES[name], swing)
+    inclusion = enclosure.include(model, noise, BOXES[name], swing)
     rng = np.random.default_rng(seed)
     where = rng.random((count, 2 * model.nq))
     x = rng.uniform(box.lower, box.upper, where.shape)
@@ -64,7 +64,7 @@ def test_residuals_outside_the_box_exceed_the_bound(name):
 
 def test_bound_holds_for_the_mjx_step():
     model, noise = load("pendulum"), DISTURBED["pendulum"]
-    inclusion = rigid_body.include(model, noise, BOXES["pendulum"], DISTURBANCES["pendulum"])
+    inclusion = enclosure.include(model, noise, BOXES["pendulum"], DISTURBANCES["pendulum"])
     rng = np.random.default_rng(0)
     x = rng.uniform(BOXES["pendulum"].lower, BOXES["pendulum"].upper, (2000, 2))
     a, w = rng.choice([-1.0, 1.0], (2000, 1)), rng.choice([-0.1, 0.1], (2000, 1))
@@ -79,7 +79,7 @@ def test_a_box_away_from_zero_keeps_its_constant_offset():
     model = load("pendulum")
     box = Box(np.array([0.2, 1.0]), np.array([0.6, 3.0]))
     still = symmetric_box([0.0])
-    inclusion = rigid_body.include(model, np.array([[1.0]]), box, still)
+    inclusion = enclosure.include(model, np.array([[1.0]]), box, still)
     np.testing.assert_allclose(inclusion.origin, [0.4, 2.0])
     x = np.random.default_rng(0).uniform(box.lower, box.upper, (20_000, 2))
     a = np.random.default_rng(1).choice([-1.0, 1.0], (20_000, 1))
@@ -109,7 +109,7 @@ def coupled_chain(masses: int) -> mujoco.MjModel:
 
 def test_a_linear_system_has_no_remainder():
     model = coupled_chain(6)
-    inclusion = rigid_body.include(model, np.eye(6, 1), symmetric_box(np.ones(12)), symmetric_box([0.0]))
+    inclusion = enclosure.include(model, np.eye(6, 1), symmetric_box(np.ones(12)), symmetric_box([0.0]))
     assert inclusion.support(np.vstack([np.eye(12), -np.eye(12)])).max() < 1e-11
     step = compiled_step(model, np.eye(6, 1))
     x, a = states(model, 1, size=1.0)
@@ -123,9 +123,9 @@ def test_a_linear_system_has_no_remainder():
 def test_boxes_of_the_wrong_size_are_refused():
     model, noise = load("pendulum"), DISTURBED["pendulum"]
     with pytest.raises(ValueError, match="constraint box has 3"):
-        rigid_body.include(model, noise, symmetric_box([1.0, 1.0, 1.0]), symmetric_box([0.1]))
+        enclosure.include(model, noise, symmetric_box([1.0, 1.0, 1.0]), symmetric_box([0.1]))
     with pytest.raises(ValueError, match="disturbance box has 2"):
-        rigid_body.include(model, noise, symmetric_box([1.0, 1.0]), symmetric_box([0.1, 0.1]))
+        enclosure.include(model, noise, symmetric_box([1.0, 1.0]), symmetric_box([0.1, 0.1]))
 
 
 def chain(masses, lengths, joints: str, motors, torque: float = 5.0) -> mujoco.MjModel:
@@ -178,7 +178,7 @@ def test_bounds_of_chains_are_within_a_tenth_of_what_samples_reach(name):
     model, radius = CHAINS[name]
     joints, dt = model.nv, model.opt.timestep
     box = symmetric_box(radius)
-    inclusion = rigid_body.include(model, np.eye(joints), box, symmetric_box(np.zeros(joints)))
+    inclusion = enclosure.include(model, np.eye(joints), box, symmetric_box(np.zeros(joints)))
     u = np.vstack([np.eye(joints), -np.eye(joints)])
     u = np.vstack([u, np.random.default_rng(1).normal(size=(20, joints))])
     bound = inclusion.support(np.hstack([0.0 * u, u])) / dt
@@ -200,7 +200,7 @@ def test_a_tree_out_of_the_plane_is_bounded():
         '</body></worldbody><actuator><motor joint="j" gear="2"/></actuator></mujoco>'
     )
     box = Box(np.array([-0.1, 0.2, -1.0, 0.0]), np.array([0.5, 0.6, 1.0, 0.5]))
-    inclusion = rigid_body.include(model, np.eye(2), box, symmetric_box([0.0, 0.0]))
+    inclusion = enclosure.include(model, np.eye(2), box, symmetric_box([0.0, 0.0]))
     u = np.random.default_rng(1).normal(size=(20, 2))
     found = (remainders(model, inclusion, box) @ u.T).max(axis=0)
     bound = inclusion.support(np.hstack([0.0 * u, u])) / model.opt.timestep
@@ -248,7 +248,7 @@ def test_shares_add_up_to_the_support(name):
         model, radius = CHAINS[name]
         noise, box, swing = np.eye(2), symmetric_box(radius), symmetric_box([0.1, 0.2])
     box = Box(box.lower, 1.1 * box.upper)
-    inclusion = rigid_body.include(model, noise, box, swing)
+    inclusion = enclosure.include(model, noise, box, swing)
     n = len(box.lower)
     g = np.vstack([np.eye(n), -np.eye(n), np.random.default_rng(0).normal(size=(10, n))])
     shares = inclusion.shares(g)
@@ -275,17 +275,17 @@ def test_a_bound_that_is_not_finite_is_refused_by_its_coordinate(bad):
     box, swing = BOXES["pendulum"], DISTURBANCES["pendulum"]
     upper = np.array([2.5, bad])
     with pytest.raises(ValueError, match="coordinate 1 of the constraint box"):
-        rigid_body.include(model, noise, Box(box.lower, upper), swing)
+        enclosure.include(model, noise, Box(box.lower, upper), swing)
     with pytest.raises(ValueError, match="coordinate 0 of the constraint box"):
-        rigid_body.include(model, noise, Box(upper[::-1], box.upper), swing)
+        enclosure.include(model, noise, Box(upper[::-1], box.upper), swing)
     with pytest.raises(ValueError, match="coordinate 0 of the disturbance box"):
-        rigid_body.include(model, noise, box, Box(np.array([bad]), np.array([bad])))
+        enclosure.include(model, noise, box, Box(np.array([bad]), np.array([bad])))
 
 
 def test_a_huge_box_has_a_huge_bound():
     model, _ = CHAINS["two links, one motor"]
     box = symmetric_box([1, 1, 1e99, 1e99])
-    inclusion = rigid_body.include(model, np.eye(2), box, symmetric_box([0, 0]))
+    inclusion = enclosure.include(model, np.eye(2), box, symmetric_box([0, 0]))
     reached = np.abs(remainders(model, inclusion, box, 1000)).max(axis=0)
     assert (inclusion.support(np.eye(4)[2:]) / model.opt.timestep >= reached).all()
     assert (reached > 1e190).all()

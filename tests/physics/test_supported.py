@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from mjcf_features import small_model
 
-from safebench.physics import rigid_body
+from safebench.physics import enclosure, rigid_body
 from safebench.physics.compiled import compiled_linearise, compiled_step
 from safebench.physics.dynamics import mechanical, mjx_step
 from safebench.physics.expression import Graph
@@ -30,7 +30,7 @@ NOISE = np.zeros((2, 1))
         lambda model: compiled_linearise(model, NOISE),
         lambda model: mechanical(model, NOISE, "mjx"),
         lambda model: mechanical(model, NOISE, "compiled"),
-        lambda model: rigid_body.include(model, NOISE, symmetric_box(np.ones(4)), symmetric_box([1.0])),
+        lambda model: enclosure.include(model, NOISE, symmetric_box(np.ones(4)), symmetric_box([1.0])),
     ],
 )
 def test_all_ways_in_refuse_with_every_reason(use):
