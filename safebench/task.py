@@ -25,6 +25,7 @@ from safebench.navigation.discs import by_distance, penetration
 from safebench.navigation.geodesic import way
 from safebench.navigation.scenes import Arena, Scene, scenes
 from safebench.physics.dynamics import Dynamics, Physics, linear, mechanical
+from safebench.physics.kinematics import site_position
 from safebench.sets.certificate import Certificate
 from safebench.sets.polytope import Box, box, symmetric_box
 from safebench.sets.search import Progress, Search
@@ -63,6 +64,7 @@ __all__ = [
     "scenes",
     "shipped_certificate",
     "shipped_model",
+    "site_position",
     "symmetric_box",
     "uniform_disturbance",
     "uniform_starts",

@@ -8,17 +8,24 @@ Norms (any number). A vector's length is the same in every frame, so the recursi
 (`recursions.inverse_dynamics`) can be run on lengths alone, with w, b, c bounds of a link's angular velocity,
 angular acceleration and acceleration of its origin, r the offset of its origin, and rates v, accelerations d:
 
-    hinge  w = w' + v, b = b' + w' v + d        slide  w = w', b = b', and c grows by 2 w v + d
-    c = c' + (b' + w'^2) r
-    force on a link  m c + |h| (b + w^2) + weight;    moment  I b + w^2 (I - i) / 2 + |h| c + weight's
+    hinge  w^2 = w'^2 + v^2 + 2 v e,   b^2 = b'^2 + (d^2 + v^2 w'^2) + 2 (d f + v w' b')
+    slide  w = w', b = b', and c grows by 2 w v + d
+    c = c' + swing(b', w') r,   swing(b, w) = sqrt(b^2 + b w^2 + w^4)
+    force on a link  m c + |h| swing(b, w) + weight;    moment  I b + w^2 (I - i) / 2 + |h| c + weight's
 
 with m mass, h first moment, I and i the largest and the smallest principal inertia about the origin:
-|u x J u| is at most (I - i) / 2 for unit vectors u. Intervals alone are 10 to 140 times too wide at seven
-joints, since they forget that the components of one rotated vector belong together.
+|u x J u| is at most (I - i) / 2 for unit vectors u. e and f bound the parts of the parent's angular velocity
+and acceleration along the joint's axis z: of those, what the parent's own joint adds along its axis z' counts
+by |z . z'| only, so e = min(w', w'' + v' |z . z'|), f = min(b', b'' + v' w'' + d' |z . z'|). swing: b x r is
+perpendicular to r, and of w x (w x r), at an angle t from w to r, w^2 r sin t cos t is perpendicular to r and
+w^2 r sin^2 t along it. Gravity is bounded by itself, by lengths or by intervals, the smaller. Intervals alone
+are 10 to 140 times too wide at seven joints: they forget that the components of a vector belong together.
 
 All terms are sums and products of numbers that are not negative, fewer than 2^20 of them one after the other:
 SLACK covers their rounding, and that of the forces as computed in float64.
 """
+
+from typing import NamedTuple
 
 import mujoco
 import numpy as np
@@ -27,14 +34,16 @@ from jaxtyping import Float
 from safebench.physics.commands import Commanded, actuators_of
 from safebench.physics.conditioning import probes
 from safebench.physics.cover import cover, highest, size
-from safebench.physics.expression import Program, degrees, program, run
+from safebench.physics.expression import Graph, Program, degrees, program, run
 from safebench.physics.field import Field
-from safebench.physics.joint_tree import links_of
+from safebench.physics.joint_tree import Link, links_of
+from safebench.physics.recursions import weights
 from safebench.physics.rigid_body import (
     accelerations_of,
     forces_of,
     gravity_of,
     site_wrenches,
+    tree_at,
 )
 from safebench.sets import interval
 from safebench.sets.inclusion import Force
@@ -102,47 +111,97 @@ def _by_cells(model: mujoco.MjModel, constraints: Box, commanded: Commanded) -> 
     return bound + (SLACK - 1.0) * size(cells).max(axis=0)
 
 
+class Motion(NamedTuple):
+    """Bounds of a link's angular velocity, angular acceleration and acceleration of its origin."""
+
+    turning: float
+    turning_rate: float
+    linear: float
+
+
+REST = Motion(0.0, 0.0, 0.0)
+
+
 def _by_norms(model: mujoco.MjModel, constraints: Box, commanded: Commanded) -> Float[Array, " k"]:
     links, poses = links_of(model)
+    q = slice(0, model.nv)
     most = np.maximum(np.abs(constraints.lower), np.abs(constraints.upper))
-    speed, growth = most[model.nv :], _largest_accelerations(model, constraints, commanded)
-    pull = float(np.linalg.norm(gravity_of(model)))
-    turning, turning_rate, linear = np.zeros((3, len(links)))
+    speeds, growths = most[model.nv :], _largest_accelerations(model, constraints, commanded)
+    ends = np.stack([constraints.lower[q], constraints.upper[q]]) - model.qpos0
+    reach = np.array([_reach(link, ends[:, i]) for i, link in enumerate(links)])
+    motions = _motions(links, speeds, growths, reach)
     force, moment = np.zeros((2, len(links)))
-    reach = np.zeros(len(links))
-    for i, link in enumerate(links):
-        w, b, c = (part[link.parent] if link.parent >= 0 else 0.0 for part in (turning, turning_rate, linear))
-        offset = np.array([constraints.lower[i], constraints.upper[i]]) - model.qpos0[i]
-        ends = link.position + (0.0 if link.hinge else np.outer(offset, link.rotation[:, 2]))
-        reach[i] = np.linalg.norm(np.atleast_2d(ends), axis=1).max()
-        c += (b + w * w) * reach[i]
-        if link.hinge:
-            b += w * speed[i] + growth[i]
-            w += speed[i]
-        else:
-            c += 2.0 * w * speed[i] + growth[i]
-        turning[i], turning_rate[i], linear[i] = w, b, c
+    for i, (link, (w, b, c)) in enumerate(zip(links, motions, strict=True)):
         arm, inertias = np.linalg.norm(link.first_moment), np.linalg.eigvalsh(link.inertia)
-        force[i] = link.mass * c + arm * (b + w * w) + abs(link.heavy_mass) * pull
+        force[i] = link.mass * c + arm * _swing(b, w)
         moment[i] = inertias[-1] * b + 0.5 * w * w * (inertias[-1] - inertias[0]) + arm * c
-        moment[i] += np.linalg.norm(link.heavy_moment) * pull
-    for link_index, push, twist in site_wrenches(model, poses, commanded):
-        force[link_index] += push
-        moment[link_index] += twist
-    joint_force = np.zeros(len(links))
-    for i in reversed(range(len(links))):
-        joint_force[i] = moment[i] if links[i].hinge else force[i]
-        if links[i].parent >= 0:
-            force[links[i].parent] += force[i]
-            moment[links[i].parent] += moment[i] + reach[i] * force[i]
-    stretch = np.maximum(
-        np.abs(constraints.lower[: model.nv] - model.qpos_spring),
-        np.abs(constraints.upper[: model.nv] - model.qpos_spring),
-    )
-    joint_force += np.asarray(model.jnt_stiffness) * stretch + np.asarray(model.dof_damping) * speed
-    joint_force += np.asarray(model.dof_armature) * growth
+    for i, push, twist in site_wrenches(model, poses, commanded):
+        force[i] += push
+        moment[i] += twist
+    pull = float(np.linalg.norm(gravity_of(model)))
+    heavy_forces = pull * np.abs([link.heavy_mass for link in links])
+    heavy = pull * np.array([np.linalg.norm(link.heavy_moment) for link in links])
+    lengths = _carried(links, reach, heavy_forces, heavy)
+    joint_force = _carried(links, reach, force, moment)
+    joint_force += np.minimum(lengths, _largest_weights(model, constraints))
+    stretch = np.abs(np.stack([constraints.lower[q], constraints.upper[q]]) - model.qpos_spring).max(axis=0)
+    joint_force += np.asarray(model.jnt_stiffness) * stretch + np.asarray(model.dof_damping) * speeds
+    joint_force += np.asarray(model.dof_armature) * growths
     joints = {k: joint for joint, k in actuators_of(model, commanded).items()}
     return SLACK * joint_force[[joints[k] for k in commanded]]
+
+
+def _reach(link: Link, ends: Float[Array, "2"]) -> float:
+    """How far a link's origin is from its parent's, at most."""
+    along = np.zeros(3) if link.hinge else np.outer(ends, link.rotation[:, 2])
+    return float(np.linalg.norm(np.atleast_2d(link.position + along), axis=1).max())
+
+
+def _swing(b: float, w: float) -> float:
+    return float(np.sqrt(b * b + b * w * w + w**4))
+
+
+def _motions(links: list[Link], speeds: Array, growths: Array, reach: Array) -> list[Motion]:
+    motions: list[Motion] = []
+    for i, link in enumerate(links):
+        p = link.parent
+        w, b, c = motions[p] if p >= 0 else REST
+        c += _swing(b, w) * reach[i]
+        v, d = speeds[i], growths[i]
+        if not link.hinge:
+            motions.append(Motion(w, b, c + 2.0 * w * v + d))
+            continue
+        along, along_rate = w, b
+        if p >= 0 and links[p].hinge:
+            before = motions[links[p].parent] if links[p].parent >= 0 else REST
+            share = abs(link.rotation[2, 2])  # of the parent's axis, which is z in its frame
+            along = min(w, before.turning + speeds[p] * share)
+            along_rate = min(b, before.turning_rate + speeds[p] * before.turning + growths[p] * share)
+        turning = np.sqrt(w * w + v * v + 2.0 * v * along)
+        rate = np.sqrt(b * b + d * d + (v * w) ** 2 + 2.0 * (d * along_rate + v * w * b))
+        motions.append(Motion(float(turning), float(rate), c))
+    return motions
+
+
+def _carried(links: list[Link], reach: Array, force: Array, moment: Array) -> Float[Array, " v"]:
+    """The joint forces that carry forces and moments on the links, by their lengths."""
+    force, moment = force.copy(), moment.copy()
+    for i in reversed(range(len(links))):
+        parent = links[i].parent
+        if parent >= 0:
+            moment[parent] += moment[i] + reach[i] * force[i]
+            force[parent] += force[i]
+    return np.where([link.hinge for link in links], moment, force)
+
+
+def _largest_weights(model: mujoco.MjModel, constraints: Box) -> Float[Array, " v"]:
+    """The joint forces by gravity, in interval arithmetic."""
+    graph = Graph()
+    q = [graph.input() for _ in range(model.nq)]
+    code = program(graph, weights(tree_at(model, q), gravity_of(model)))
+    sides = zip(constraints.lower, constraints.upper[: model.nq], strict=False)
+    ends = run(code, [Interval(low, high) for low, high in sides], interval.sin, interval.cos)
+    return np.array([float(magnitude(interval.point(end))) for end in ends])
 
 
 def _largest_accelerations(

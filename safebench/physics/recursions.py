@@ -71,6 +71,14 @@ def _up(tree: Tree, i: int, vector) -> Vector:
     return times(tree.links[i].rotation, [c * x - s * y, s * x + c * y, z])
 
 
+def in_world(tree: Tree, i: int, point: Vector) -> Vector:
+    """Where a point given in the frame of link i is in the world."""
+    while i >= 0:
+        point = plus(_up(tree, i, point), tree.offsets[i])
+        i = tree.links[i].parent
+    return point
+
+
 def _rates(turning: Vector, turning_rate: Vector) -> list[Vector]:
     """The matrix K with acceleration at r = acceleration at the origin + K r."""
     (x, y, z), (dx, dy, dz) = turning, turning_rate
