@@ -29,8 +29,8 @@ state is not published; here it is half a charge and the comfortable room at res
 temperature.
 
 Conventions: as printed, powers are in kW and photovoltaic power lowers what is bought. The reward in the
-code of the paper's authors adds photovoltaic power instead, and takes the actions in [-1, 1] for powers in
-kW; in one version of its simulator the heat pump's power is 2.5 a2, which cools.
+code of the paper's authors, from which its published returns come, adds photovoltaic power instead, and
+takes the actions in [-1, 1] for powers in kW.
 """
 
 from os import PathLike
