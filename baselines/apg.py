@@ -70,13 +70,16 @@ class Config:
         require_flag("normalise", self.normalise)
 
 
+_ENERGY = Config(window=48, discount=0.9, policy_rate=5e-4, gradient_clip=1.5)
+
 SETTINGS = MappingProxyType(
     {
         "pendulum": Config(),
         "quadrotor": Config(
             environments=16, window=43, discount=0.9, policy_betas=(0.9, 0.999), gradient_clip=2.0
         ),
-        "energy": Config(window=48, discount=0.9, policy_rate=5e-4, gradient_clip=1.5),
+        "energy": _ENERGY,
+        "energy-heating": _ENERGY,
     }
 )
 """Configurations by task name. The paper has no APG: environments, windows, discounts, betas and clips are

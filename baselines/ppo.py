@@ -112,6 +112,8 @@ _TUNED = Config(
 # Rewards are the length of a way, to -10 a step; observations are scaled by the tasks.
 _NAVIGATION = replace(_TUNED, discount=0.98, policy_rate=1e-3, reward_scale=0.05, normalise=False)
 
+_ENERGY = replace(_TUNED, window=48, discount=0.98)
+
 SETTINGS = MappingProxyType(
     {
         # Unguarded states reach thousands of rad/s: scaled by those, all others look alike.
@@ -125,7 +127,8 @@ SETTINGS = MappingProxyType(
             reward_scale=0.05,
             normalise=False,
         ),
-        "energy": replace(_TUNED, window=48, discount=0.98),
+        "energy": _ENERGY,
+        "energy-heating": _ENERGY,
         "seeker": _NAVIGATION,
         "seeker-blind": _NAVIGATION,
         "quadrotor-obstacles": _NAVIGATION,

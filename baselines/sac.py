@@ -107,6 +107,15 @@ class Config:
             )
 
 
+_ENERGY = Config(
+    gradient_steps_per_interaction=0.05,
+    batch=128,
+    discount=0.98,
+    policy_rate=5e-4,
+    policy_hidden=(64, 64),
+    reward_scale=0.01,
+)
+
 SETTINGS = MappingProxyType(
     {
         "pendulum": Config(
@@ -122,14 +131,8 @@ SETTINGS = MappingProxyType(
             policy_hidden=(64, 64),
             reward_scale=0.1,
         ),
-        "energy": Config(
-            gradient_steps_per_interaction=0.05,
-            batch=128,
-            discount=0.98,
-            policy_rate=5e-4,
-            policy_hidden=(64, 64),
-            reward_scale=0.01,
-        ),
+        "energy": _ENERGY,
+        "energy-heating": _ENERGY,
     }
 )
 """Tuned configurations by task name, each the same for every safeguard. No setting was found with which the

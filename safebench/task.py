@@ -19,6 +19,16 @@ from safebench.env.task import (
     uniform_disturbance,
     uniform_starts,
 )
+from safebench.household.house import discomfort, heated_house
+from safebench.household.profiles import (
+    heating_season,
+    hour_of,
+    household_observation,
+    invented_year,
+    read_hours,
+    require_hours,
+)
+from safebench.household.tariff import electricity_cost
 from safebench.navigation.among_discs import among_discs
 from safebench.navigation.crowd import crowd_clearance, next_corridors
 from safebench.navigation.discs import by_distance, penetration
@@ -53,12 +63,21 @@ __all__ = [
     "box",
     "by_distance",
     "crowd_clearance",
+    "discomfort",
+    "electricity_cost",
+    "heated_house",
+    "heating_season",
+    "hour_of",
+    "household_observation",
+    "invented_year",
     "linear",
     "mechanical",
     "moving_set",
     "next_corridors",
     "penetration",
     "prove_safe_set",
+    "read_hours",
+    "require_hours",
     "reset",
     "safe_norm",
     "scenes",

@@ -92,9 +92,7 @@ def contest(results: Sequence[Result], paper: Paper) -> Table:
 def improvement(results: Sequence[Result], paper: Paper) -> Table:
     """Learners with a safeguard against themselves without one."""
     ours = {(r.task.name, r.learner.name, r.safeguard.name): stats.scores(returns_at(r, -1)) for r in results}
-    theirs = {
-        (cell.task, cell.learner, cell.safeguard): stats.scores(cell.returns) for cell in paper.comparable
-    }
+    theirs = {(cell.task, cell.learner, cell.safeguard): stats.scores(cell.returns) for cell in paper.cells}
     rows: list[tuple[Entry, ...]] = []
     for learner, safeguard in dict.fromkeys((r.learner.name, r.safeguard.name) for r in ordered(results)):
         tasks = [t for t, *other in ours if other == [learner, safeguard] and (t, learner, "none") in ours]

@@ -41,20 +41,15 @@ class Paper:
 
     source: str = about("where the figures come from")
     notes: tuple[str, ...] = about("how to read them")
-    incomparable: dict[str, str] = about("tasks that differ from ours of the same name, and how")
+    differences: dict[str, str] = about("tasks whose setting is not wholly ours, and what differs")
     start_states: dict[str, tuple[float, ...]] = about("its single evaluation start by task (inferred)")
     timing: tuple[PaperTime, ...] = about("run times")
     cells: tuple[PaperCell, ...] = about("returns")
 
     def cell(self, task: str, safeguard: str, learner: str) -> PaperCell | None:
-        """The archive's cell of that name, if it has one and its returns compare with ours."""
+        """The archive's cell of that name, if it has one."""
         wanted = (task, safeguard, learner)
-        return next((c for c in self.comparable if (c.task, c.safeguard, c.learner) == wanted), None)
-
-    @property
-    def comparable(self) -> tuple[PaperCell, ...]:
-        """The archive's cells on tasks that are ours as well."""
-        return tuple(cell for cell in self.cells if cell.task not in self.incomparable)
+        return next((c for c in self.cells if (c.task, c.safeguard, c.learner) == wanted), None)
 
     def seconds(self, task: str, safeguard: str, learner: str) -> float | None:
         """The archive's run time of that cell, if it has one."""

@@ -205,14 +205,10 @@ def overhead(result: Result, results: Sequence[Result]) -> float | None:
 
 
 def _shared(results: Sequence[Result], paper: Paper) -> str:
-    """What the tables of returns have in common, and whose figures the paper's do not compare with."""
+    """What the tables of returns have in common, and where the paper's setting is not wholly ours."""
     ours = {result.task.name for result in results}
-    reasons = (
-        f" The paper's {task} is another task: {how}."
-        for task, how in paper.incomparable.items()
-        if task in ours
-    )
-    return SHARED + "".join(reasons)
+    differ = (f" The paper's {task}: {how}." for task, how in paper.differences.items() if task in ours)
+    return SHARED + "".join(differ)
 
 
 def _paper_cell(paper: Paper, result: Result) -> PaperCell | None:
@@ -223,7 +219,7 @@ def _missing(results: Sequence[Result], paper: Paper, wanted: Callable[[PaperCel
     ours = {(r.task.name, r.safeguard.name, r.learner.name) for r in results}
     return tuple(
         f"{cell.task}/{cell.safeguard}--{cell.learner}"
-        for cell in paper.comparable
+        for cell in paper.cells
         if wanted(cell) and (cell.task, cell.safeguard, cell.learner) not in ours
     )
 

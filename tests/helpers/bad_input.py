@@ -162,7 +162,7 @@ SECTIONS: dict[str, list[Case]] = {
         Case(
             "a name that the suite does not have",
             "safebench run --suite paper -t cartpole",
-            "Error: suite 'paper': unknown task 'cartpole'. Known: energy, pendulum, quadrotor",
+            "Error: suite 'paper': unknown task 'cartpole'. Known: energy, energy-heating, pendulum, ...",
         ),
         Case("nothing to run", "safebench run", "Error: say what to run: --suite NAME, or -t TASK -g ..."),
         Case(

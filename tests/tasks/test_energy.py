@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from safebench.household.profiles import COLUMNS
 from safebench.tasks import energy
 
 
@@ -87,7 +88,7 @@ def test_the_year_is_plausible_and_inside_the_proof():
 
 def test_profiles_from_a_file(tmp_path, task_of):
     path = tmp_path / "year.csv"
-    header = ",".join(energy.COLUMNS)
+    header = ",".join(COLUMNS)
     lines = [f"{hour},{0.1 * (hour % 7)},0.5,{hour % 30 - 5}" for hour in reversed(range(800))]
     path.write_text("\n".join([header, *lines]))
     profiles = energy.read_profiles(path)

@@ -17,6 +17,8 @@ PROMISED = {
         reset allowed STARTS Corridor Corridors Start Discs Picture
         Arena Scene scenes among_discs by_distance penetration way
         moving_set next_corridors crowd_clearance
+        heated_house discomfort electricity_cost household_observation hour_of
+        invented_year read_hours heating_season require_hours
     """,
     "safebench.safeguard": """
         ActionSet contains slacks Gradient Guarded Safeguard guard finite_centre clip_to_box safe_norm project
