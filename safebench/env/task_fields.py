@@ -46,7 +46,7 @@ def check_stated(task: Any) -> None:
         try:
             check_half_spaces(task.half_spaces, task.constraints)
         except ValueError as error:
-            raise ValueError(f"task {task.name!r}: {' '.join(str(error).split())}") from None
+            raise ValueError(f"task {task.name!r}: half_spaces: {' '.join(str(error).split())}") from None
     _check_certificate(task)
     if task.corridors is not None:
         _check_corridors(task)

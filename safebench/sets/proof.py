@@ -238,7 +238,7 @@ def _other_half_spaces(certificate: Certificate, asked: Polytope | None) -> list
     own, other = certificate.half_spaces, asked or no_half_spaces(len(certificate.origin))
     if all(map(np.array_equal, own, other)):
         return []
-    if len(own.offsets) != len(other.offsets):
+    if own.normals.shape != other.normals.shape:
         return [f"half-spaces: the certificate is for {len(own.offsets)}, the task has {len(other.offsets)}"]
     differ = (own.normals != other.normals).any(axis=1) | (own.offsets != other.offsets)
     one, two = (f"{part.normals[differ][0]} @ x <= {part.offsets[differ][0]}" for part in (own, other))
