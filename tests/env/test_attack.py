@@ -13,7 +13,6 @@ from safebench.env import adversary, attack, safe_set
 from safebench.env import task as tasks
 from safebench.runs import presets
 
-FIXED = ("cartpole", "energy", "pendulum", "quadrotor")
 QUICK = ("pendulum", "energy")
 LONG = ("crowd", "quadrotor-obstacles")
 """A minute or more to compile; the recorded attack (docs/records/attack.json) is on every task."""
@@ -25,9 +24,6 @@ def marks(name):
 
 
 TASKS = [pytest.param(name, marks=marks(name)) for name in [*every_task.FILES, "corridor"]]
-MOVING = [
-    pytest.param(name, marks=marks(name)) for name in ["corridor", *every_task.FILES] if name not in FIXED
-]
 
 
 @pytest.fixture
@@ -68,10 +64,12 @@ def test_the_same_attack_breaks_a_set_that_is_two_percent_too_large(name, task_o
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", MOVING)
+@pytest.mark.parametrize("name", TASKS)
 def test_the_same_attack_finds_unclear_corridors_that_nothing_checks(name, task_of):
     """The safeguard is on: only the environment's question whether a corridor is clear is left out."""
     task = task_of(name, "compiled")
+    if task.corridors is None:
+        pytest.skip("its set is fixed")
     record = attack.attack(task, "unchecked", guard_of("ray-mask"), True, steps=1, checked=False)
     assert record.as_expected
     assert record.outside > 0
