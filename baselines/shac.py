@@ -106,6 +106,7 @@ SETTINGS = MappingProxyType(
         "energy": Config(environments=16, window=24, reward_scale=0.01, normalise=True),
         # Six minutes of steps of a second; starts are up to 140 m from the port.
         "docking": Config(environments=32, discount=0.98),
+        "docking-line-of-sight": Config(environments=32, discount=0.98),
         # Scenes differ by episode: many environments at once. The way is long: rewards reach -10.
         "seeker": Config(environments=32, discount=0.98, reward_scale=0.05),
         "seeker-blind": Config(environments=32, discount=0.98, reward_scale=0.05),

@@ -26,7 +26,7 @@ from safebench.navigation.geodesic import way
 from safebench.navigation.scenes import Arena, Scene, scenes
 from safebench.physics.dynamics import Dynamics, Physics, linear, mechanical
 from safebench.sets.certificate import Certificate
-from safebench.sets.polytope import Box, box, half_spaces, symmetric_box
+from safebench.sets.polytope import Box, Polytope, box, half_spaces, symmetric_box
 from safebench.sets.search import Progress, Search
 from safebench.sets.synthesis import prove_safe_set
 
@@ -42,6 +42,7 @@ __all__ = [
     "Dynamics",
     "Physics",
     "Picture",
+    "Polytope",
     "Progress",
     "Scene",
     "Search",

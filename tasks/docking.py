@@ -1,7 +1,7 @@
 """Fly a spacecraft to a port on another one, never faster than its distance to the port allows.
 
 Clohessy-Wiltshire dynamics in the orbital plane, in Hill's frame: x points away from the Earth, y along the
-orbit, the port is at the origin and looks towards +x. Held thrust, discretised exactly over 1 s.
+orbit, the port is at the origin and looks towards +x. Held thrust, discretised exactly over a step of 1 s.
 
 | state | | limits |
 |---|---|---|
@@ -22,20 +22,26 @@ n = 0.001027 rad/s is the mean motion of a low orbit. Mass, orbit, thrust, the s
 docking (within 0.5 m at no more than 0.2 m/s) follow Dunlap, Mote, Delsing and Hobbs, "Run time assured
 reinforcement learning for safe satellite docking" (2022), and their docking environments. Their limit is not
 convex. Ours is, and stricter: x <= |r|, and an octagon lies in its circle. The disturbance is ours.
+
+`docking-line-of-sight` keeps to abs y <= x + 5 m, too: what the port can see. There a step is 2 s, and the
+disturbance half as large.
 """
 
 import math
 from fractions import Fraction
+from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Scalar
 
 from safebench.task import (
+    Box,
     Certificate,
     Context,
     Dynamics,
     Physics,
+    Polytope,
     Progress,
     Search,
     Task,
@@ -48,12 +54,12 @@ from safebench.task import (
     symmetric_box,
 )
 
+VARIANTS = {"docking-line-of-sight": {"line_of_sight": True}}
+
 MEAN_MOTION = 0.001027  # rad/s, of the orbit
 MASS, THRUST = 12.0, 1.0  # kg; N at action 1, each way
-PERIOD = 1.0  # s
 RANGE = 100.0  # m
 DOCKED, CAREFUL = 0.5, 0.2  # m and m/s: nearer and slower is docked
-HORIZON = 800
 
 FASTEST = CAREFUL + 2 * MEAN_MOTION * RANGE
 CONSTRAINTS = box([-DOCKED, -RANGE, -FASTEST, -FASTEST], [RANGE, RANGE, FASTEST, FASTEST])
@@ -68,7 +74,42 @@ SPEED_LIMIT = half_spaces(
     ],
     np.full(8, CAREFUL),
 )
+SIGHT = half_spaces(
+    [*SPEED_LIMIT.normals, [-1.0, 1.0, 0.0, 0.0], [-1.0, -1.0, 0.0, 0.0]], [*SPEED_LIMIT.offsets, 5.0, 5.0]
+)
 DISTURBANCE = symmetric_box([0.001, 0.001])  # m/s^2
+
+
+class Setting(NamedTuple):
+    """What the tasks of this file differ in. period: of a step [s]. horizon: of an episode [steps]."""
+
+    name: str
+    summary: str
+    period: float
+    horizon: int
+    disturbance: Box
+    half_spaces: Polytope
+    search: Search
+
+
+OPEN = Setting(
+    name="docking",
+    summary="dock a spacecraft at a speed that its distance allows",
+    period=1.0,
+    horizon=800,
+    disturbance=DISTURBANCE,
+    half_spaces=SPEED_LIMIT,
+    search=Search(candidates=120, refinements=120, row_price=2e-4, contraction=0.9998),
+)
+SIGHTED = Setting(
+    name="docking-line-of-sight",
+    summary=f"{OPEN.summary}, in sight of the port",
+    period=2.0,
+    horizon=400,
+    disturbance=symmetric_box(0.5 * DISTURBANCE.upper),
+    half_spaces=SIGHT,
+    search=Search(),
+)
 
 
 def held(rates: Float[np.ndarray, "n n"], inputs: Float[np.ndarray, "n m"], period: float):
@@ -87,14 +128,14 @@ def held(rates: Float[np.ndarray, "n n"], inputs: Float[np.ndarray, "n m"], peri
     return total[:n, :n].astype(float), total[:n, n:].astype(float)
 
 
-def spacecraft() -> Dynamics:
-    """x+ = state x + input (thrust a / mass + w), both accelerations held over a step."""
+def spacecraft(period: float) -> Dynamics:
+    """x+ = state x + input (thrust a / mass + w), both accelerations held over a step of `period` seconds."""
     n = MEAN_MOTION
     rates = np.zeros((4, 4))
     rates[:2, 2:] = np.eye(2)
     rates[2] = [3 * n * n, 0.0, 0.0, 2 * n]
     rates[3, 2] = -2 * n
-    state, push = held(rates, np.eye(4)[:, 2:], PERIOD)
+    state, push = held(rates, np.eye(4)[:, 2:], period)
     # The proof's origin lies off the port, where hardly any speed is allowed.
     return linear(
         state, push * (THRUST / MASS), push, np.zeros(4), origin=np.array([RANGE / 4, 0.0, 0.0, 0.0])
@@ -121,36 +162,41 @@ def reached(x: Float[Array, " 4"], context: Context) -> Bool[Array, " 1"]:
     return ((safe_norm(x[:2]) <= DOCKED) & (safe_norm(x[2:]) <= CAREFUL))[None]
 
 
-def synthesise(progress: Progress | None = None) -> Certificate:
+def synthesise(progress: Progress | None = None, line_of_sight: bool = False) -> Certificate:
     """Find and prove the safe set from scratch; seconds."""
+    setting = SIGHTED if line_of_sight else OPEN
     return prove_safe_set(
-        spacecraft(),
+        spacecraft(setting.period),
         CONSTRAINTS,
-        DISTURBANCE,
-        "docking",
-        half_spaces=SPEED_LIMIT,
-        search=Search(candidates=120, refinements=120, row_price=2e-4, contraction=0.9998),
+        setting.disturbance,
+        setting.name,
+        half_spaces=setting.half_spaces,
+        search=setting.search,
         state_names=("x", "y", "xdot", "ydot"),
         action_names=("thrust x", "thrust y"),
         progress=progress,
     )
 
 
-def make(physics: Physics = "mjx") -> Task:
-    """The docking task. `physics` makes no difference: it has no mechanism."""
-    dynamics = spacecraft()
+def make(physics: Physics = "mjx", line_of_sight: bool = False) -> Task:
+    """The docking task. `physics` makes no difference: it has no mechanism.
+
+    line_of_sight: abs y <= x + 5 m beside the speed limit.
+    """
+    setting = SIGHTED if line_of_sight else OPEN
+    dynamics = spacecraft(setting.period)
     return Task(
-        name="docking",
-        summary="dock a spacecraft at a speed that its distance allows",
-        control_period=PERIOD,
-        horizon=HORIZON,
+        name=setting.name,
+        summary=setting.summary,
+        control_period=setting.period,
+        horizon=setting.horizon,
         state_names=("x", "y", "xdot", "ydot"),
         action_names=("thrust x", "thrust y"),
         dynamics=dynamics,
         constraints=CONSTRAINTS,
-        half_spaces=SPEED_LIMIT,
-        disturbance=DISTURBANCE,
-        certificate=shipped_certificate(__file__, dynamics),
+        half_spaces=setting.half_spaces,
+        disturbance=setting.disturbance,
+        certificate=shipped_certificate(__file__, dynamics, setting.name),
         observe=observe,
         reward=reward,
         reached=reached,

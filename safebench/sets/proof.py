@@ -7,7 +7,7 @@ THEOREM. Let o be the origin and, for every x in the box of X, a in [-1, 1]^m, w
 which `Inclusion` guarantees of the simulated system. Let S = {H y <= h}, S0 = {H0 y <= h0}, the law
 a = K y + k, unit vectors T and limits L. If
 
-  1. bounded      S and S0 lie in {|y| <= radius}, radius the half-extent of X about o;
+  1. bounded      S and S0 lie in {|y| <= radius}, radius the half-extent of X's box about o;
   2. inside X     o + S lies in X, the box, and in all half-spaces {C x <= d} that X has beside it;
   3. law          |K y + k| <= 1 on S0;
   4. projection   L >= 0, and every y in S is z + T r with z in S0, |r| <= L (vacuous without T: S0 = S);
@@ -34,8 +34,10 @@ PROOF of each condition: the maximum of a linear function over a polytope is bou
 every rounding error included (`duality.upper_bounds`); multipliers come from a linear program that is not
 trusted. Condition 1 is not circular: S cut at |y| <= R is compact; let t be the largest |y_j| / radius_j
 on it, attained in direction j. Then t radius_j <= mu . h + leak t, and mu . h + leak <= radius_j with
-leak < radius_j gives t <= 1, for every R. Condition 4 checks every Fourier-Motzkin row of the exact
-projection of S0 (`elimination`) to be implied by S: kept rows that are too few or too loose are found.
+leak < radius_j gives t <= 1, for every R. Condition 2 bounds y_j and C y over S: the rest of the box's side
+and of d - C o, rounded down, is the slack; half-spaces have one of their own. Condition 4 checks every
+Fourier-Motzkin row of the exact projection of S0 (`elimination`) to be implied by S: kept rows that are too
+few or too loose are found.
 """
 
 import time

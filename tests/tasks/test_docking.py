@@ -20,12 +20,24 @@ from safebench.sets.proof import prove
 from safebench.tasks import docking
 
 N, MASS = 0.001027, 12.0
-BOXES = tuple(docking.CONSTRAINTS), tuple(docking.DISTURBANCE)
+LIMITS = docking.CONSTRAINTS
 
 
 @pytest.fixture(scope="module")
 def task():
     return docking.make()
+
+
+@pytest.fixture(scope="module")
+def sighted():
+    return docking.make(line_of_sight=True)
+
+
+def matrices(period: float) -> tuple[np.ndarray, np.ndarray]:
+    """State and acceleration matrices of a step, by the matrix exponential."""
+    drift = np.array([[0, 0, 1, 0], [0, 0, 0, 1], [3 * N * N, 0, 0, 2 * N], [0, 0, -2 * N, 0]])
+    both = expm(period * np.block([[drift, np.eye(4)[:, 2:]], [np.zeros((2, 6))]]))
+    return both[:4, :4], both[:4, 4:]
 
 
 def written_out() -> tuple[np.ndarray, np.ndarray]:
@@ -48,17 +60,26 @@ def written_out() -> tuple[np.ndarray, np.ndarray]:
 
 def test_a_step_is_the_closed_solution_and_the_matrix_exponential(task):
     state, force = written_out()
-    drift = np.array([[0, 0, 1, 0], [0, 0, 0, 1], [3 * N * N, 0, 0, 2 * N], [0, 0, -2 * N, 0]])
-    both = expm(np.block([[drift, np.eye(4)[:, 2:]], [np.zeros((2, 6))]]))
+    moved, pushed = matrices(1.0)
     affine = task.dynamics.linearise(jnp.zeros(4))
     rng = np.random.default_rng(0)
-    for x in rng.uniform(*docking.CONSTRAINTS, (50, 4)):
+    for x in rng.uniform(*LIMITS, (50, 4)):
         a, w = rng.uniform(-1, 1, 2), rng.uniform(*docking.DISTURBANCE)
         push = a / MASS + w
         after = np.asarray(task.dynamics.step(jnp.asarray(x), jnp.asarray(a), jnp.asarray(w)))
-        np.testing.assert_allclose(after, both[:4] @ np.concatenate([x, push]), rtol=0, atol=1e-13)
+        np.testing.assert_allclose(after, moved @ x + pushed @ push, rtol=0, atol=1e-13)
         np.testing.assert_allclose(after, state @ x + force @ push, rtol=0, atol=1e-9)  # it cancels
     assert np.abs(affine.control).max() == pytest.approx(1 / MASS, rel=1e-5)
+
+
+def test_in_sight_a_step_takes_two_seconds(sighted):
+    moved, pushed = matrices(2.0)
+    affine = sighted.dynamics.linearise(jnp.array([30.0, 1.0, 0.1, 0.0]))
+    np.testing.assert_allclose(affine.control, pushed / MASS, rtol=0, atol=1e-15)
+    np.testing.assert_allclose(affine.noise, pushed, rtol=0, atol=1e-15)
+    np.testing.assert_allclose(affine.drift, moved @ [30.0, 1.0, 0.1, 0.0], rtol=0, atol=1e-13)
+    assert sighted.control_period == 2.0
+    assert sighted.horizon * 2.0 == docking.make().horizon
 
 
 def test_a_minute_is_that_of_an_integrator(task):
@@ -98,23 +119,32 @@ def test_the_half_spaces_are_an_octagon_in_the_circle_and_no_laxer_than_the_pape
         assert inside == (share < reach)
 
 
-def test_the_set_is_proven_and_fills_the_constraints(task):
+@pytest.mark.parametrize(
+    ("name", "rows", "of_free", "of_docked", "of_both"),
+    [("task", 46, 0.985, 0.8, 0.9), ("sighted", 108, 0.97, 0.65, 0.75)],
+)
+def test_the_set_is_proven_and_fills_the_constraints(request, name, rows, of_free, of_docked, of_both):
+    task = request.getfixturevalue(name)
     proof = prove(task)
     assert proof.passed, proof.failures
     assert proof.slacks["half-spaces"] > 0
-    assert proof.rows < 60
+    assert proof.rows == rows
     rng = np.random.default_rng(0)
-    points = rng.uniform(*docking.CONSTRAINTS, (200_000, 4))
-    free = contains(docking.SPEED_LIMIT, points)
+    points = rng.uniform(*LIMITS, (200_000, 4))
+    free = contains(task.half_spaces, points)
     safe = contains(task.certificate.polytope, points - task.certificate.origin)
     assert not (safe & ~free).any()
-    assert (safe & free).sum() > 0.985 * free.sum()
+    assert (safe & free).sum() > of_free * free.sum()
+    fast = np.hypot(*points[:, 2:].T) > 0.2 + 2 * N * np.hypot(*points[:, :2].T)
+    assert not (safe & fast).any()
+    hidden = np.abs(points[:, 1]) > points[:, 0] + 5
+    assert (safe & hidden).any() == (name == "task")
     # Of what counts as docked, most: the rest moves away from the port too fast to stop at x = -0.5 m.
     near = rng.uniform(-1, 1, (200_000, 4)) * [0.5, 0.5, 0.2, 0.2]
     near = near[(np.hypot(*near[:, :2].T) <= 0.5) & (np.hypot(*near[:, 2:].T) <= 0.2)]
     safe = contains(task.certificate.polytope, near - task.certificate.origin)
-    assert safe.mean() > 0.8
-    assert safe[contains(docking.SPEED_LIMIT, near)].mean() > 0.9
+    assert safe.mean() > of_docked
+    assert safe[contains(task.half_spaces, near)].mean() > of_both
 
 
 def test_a_set_of_the_box_alone_is_refused(task):
@@ -129,22 +159,22 @@ def test_a_set_of_the_box_alone_is_refused(task):
     assert failures[0].startswith("half-spaces: the set leaves a half-space")
 
 
-def test_a_second_opinion_and_an_attack_agree(task):
-    state, force = written_out()
-    drift = np.array([[0, 0, 1, 0], [0, 0, 0, 1], [3 * N * N, 0, 0, 2 * N], [0, 0, -2 * N, 0]])
-    both = expm(np.block([[drift, np.eye(4)[:, 2:]], [np.zeros((2, 6))]]))
-    state, force = both[:4, :4], both[:4, 4:]
-    asked = Linear(state, force / MASS, force, np.array([25.0, 0.0, 0.0, 0.0])), *BOXES
-    cone = tuple(docking.SPEED_LIMIT)
+@pytest.mark.parametrize("name", ["task", pytest.param("sighted", marks=pytest.mark.slow)])
+def test_a_second_opinion_and_an_attack_agree(request, name):
+    task = request.getfixturevalue(name)
+    state, force = matrices(task.control_period)
+    boxes = tuple(LIMITS), tuple(task.disturbance)
+    asked = Linear(state, force / MASS, force, np.array([25.0, 0.0, 0.0, 0.0])), *boxes
+    cone = tuple(task.half_spaces)
     certificate = task.certificate
     assert second_opinion(certificate, *asked, cone) == []
-    slower = replace(certificate, half_space_offsets=docking.SPEED_LIMIT.offsets - 1e-3)
+    slower = replace(certificate, half_space_offsets=task.half_spaces.offsets - 1e-3)
     assert second_opinion(slower, *asked, tuple(slower.half_spaces)) == ["inside half-spaces"]
-    plant = linear_plant(state, force / MASS, force, np.zeros(4), *BOXES)._replace(half_spaces=cone)
+    plant = linear_plant(state, force / MASS, force, np.zeros(4), *boxes)._replace(half_spaces=cone)
     assert attack(certificate, plant) == []
     larger = replace(certificate, offsets=1.02 * certificate.offsets)
     assert attack(larger, plant)
-    weak = linear_plant(state, force / (50 * MASS), force, np.zeros(4), *BOXES)._replace(half_spaces=cone)
+    weak = linear_plant(state, force / (50 * MASS), force, np.zeros(4), *boxes)._replace(half_spaces=cone)
     assert attack(certificate, weak)
 
 
@@ -179,4 +209,4 @@ def test_too_fast_near_the_port_is_a_violation_inside_the_box(task):
             first = np.asarray(x)
     assert first is not None
     assert np.hypot(*first[2:]) > 0.2  # too fast, and still near the port
-    assert ((docking.CONSTRAINTS.lower <= first) & (first <= docking.CONSTRAINTS.upper)).all()
+    assert ((LIMITS.lower <= first) & (first <= LIMITS.upper)).all()
