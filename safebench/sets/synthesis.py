@@ -32,10 +32,16 @@ from safebench.sets.volume import volume
 
 
 def prove_safe_set(
-    dynamics: System, constraints: Box, disturbance: Box, task: str = "unnamed", **options
+    dynamics: System,
+    constraints: Box,
+    disturbance: Box,
+    task: str = "unnamed",
+    half_spaces: Polytope | None = None,
+    **options,
 ) -> Certificate:
     """A proven safe set for a system: the one call a task's author makes. `options` are `synthesise`'s.
 
+    half_spaces: further constraints beside the box (`safebench.task.half_spaces`), the task's own.
     Names of states and actions are the system's own where `options` have none.
 
     Raises:
@@ -43,9 +49,8 @@ def prove_safe_set(
         ValueError: if the dynamics cannot be bounded, or shapes do not fit.
     """
     inclusion = dynamics.include(constraints, disturbance)
-    half_spaces: Polytope | None = options.get("half_spaces")
     names = {"state_names": dynamics.state_names, "action_names": dynamics.action_names}
-    options = names | options
+    options = names | options | {"half_spaces": half_spaces}
     certificate = synthesise(inclusion, constraints, disturbance, task, dynamics.fingerprint, **options)
     boxes = constraints, disturbance
     checked = proof.verify(certificate, inclusion, *boxes, dynamics.fingerprint, half_spaces)
