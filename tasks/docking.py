@@ -196,7 +196,7 @@ def make(physics: Physics = "mjx", line_of_sight: bool = False) -> Task:
         constraints=CONSTRAINTS,
         half_spaces=setting.half_spaces,
         disturbance=setting.disturbance,
-        certificate=shipped_certificate(__file__, dynamics, setting.name),
+        certificate=shipped_certificate(__file__, dynamics, setting.name if line_of_sight else None),
         observe=observe,
         reward=reward,
         reached=reached,
