@@ -87,6 +87,8 @@ def no_half_spaces(states: int) -> Polytope:
 
 def check_half_spaces(given: Polytope, constraints: Box) -> None:
     """Raise ValueError if they are no sound half-spaces, or no open part of the box satisfies them."""
+    if not all(isinstance(part, np.ndarray) for part in given):
+        raise ValueError("half-spaces must be arrays: write half_spaces(normals, offsets)")
     normals, offsets = half_spaces(*given)
     states = len(constraints.lower)
     if normals.shape[1] != states:

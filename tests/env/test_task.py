@@ -124,6 +124,7 @@ BAD = {
     ],
     "half_spaces": [
         3, "cone", symmetric_box([1.0, 1.0]), ([[1.0, 0.0]], [1.0]), Polytope(np.eye(3), np.ones(3)),
+        Polytope([[1.0, 0.0]], [1.0]),
         Polytope(np.eye(2), np.ones(3)), Polytope(np.eye(2), np.array([1.0, np.nan])),
         Polytope(np.zeros((1, 2)), np.ones(1)), Polytope(np.eye(2), np.array([1.0, -9.0])),
         Polytope(np.array([[1.0, 0.0], [-1.0, 0.0]]), -np.ones(2)),
