@@ -37,7 +37,7 @@ from safebench.navigation.scenes import Arena, Scene, scenes
 from safebench.physics.dynamics import Dynamics, Physics, linear, mechanical
 from safebench.physics.kinematics import site_position
 from safebench.sets.certificate import Certificate
-from safebench.sets.polytope import Box, box, symmetric_box
+from safebench.sets.polytope import Box, Polytope, box, half_spaces, symmetric_box
 from safebench.sets.search import Progress, Search
 from safebench.sets.synthesis import prove_safe_set
 
@@ -53,6 +53,7 @@ __all__ = [
     "Dynamics",
     "Physics",
     "Picture",
+    "Polytope",
     "Progress",
     "Scene",
     "Search",
@@ -65,6 +66,7 @@ __all__ = [
     "crowd_clearance",
     "discomfort",
     "electricity_cost",
+    "half_spaces",
     "heated_house",
     "heating_season",
     "hour_of",

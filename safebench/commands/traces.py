@@ -1,9 +1,10 @@
 """The states and actions of a rollout over time, with the safe sets through them."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import mujoco
 import numpy as np
+from jaxtyping import Bool, Float
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -12,6 +13,7 @@ from matplotlib.patches import Rectangle
 
 from safebench.commands.column import INTERVENES, LIMIT, OUTSIDE, PROPOSED, SAFE, Column, Part, clock, line
 from safebench.env.task import Task
+from safebench.sets.polytope import Polytope, no_half_spaces
 
 
 def units(task: Task) -> tuple[str, ...]:
@@ -81,18 +83,37 @@ def _state(axis: Axes, task: Task, column: Column, times: np.ndarray, i: int) ->
     x, low, high = rollout.states[:, i], task.constraints.lower[i], task.constraints.upper[i]
     room = 0.25 * (high - low)
     axis.set_ylim(low - room, high + room)
-    limits = [axis.axhline(bound, color=LIMIT, linestyle=(0, (4, 2)), linewidth=0.9) for bound in (low, high)]
+    look_of_limits: dict[str, Any] = {"color": LIMIT, "linestyle": (0, (4, 2)), "linewidth": 0.9}
+    limits: list[Any] = [axis.axhline(bound, **look_of_limits) for bound in (low, high)]
+    bounds, beyond = half_space_limits(task.half_spaces, rollout.states, i)
+    cut = [axis.plot(times, bound, **look_of_limits)[0] for bound in bounds if np.isfinite(bound).any()]
     band = axis.fill_between(
         times, rollout.state_low[:, i], rollout.state_high[:, i], color=SAFE, linewidth=0
     )
     (trace,) = axis.plot(times, x, **look)
     # Drawn through the last point inside, so that a single point outside shows.
-    beyond = (x < low) | (x > high)
+    beyond |= (x < low) | (x > high)
     beyond[:-1] |= beyond[1:]
     (broken,) = axis.plot(times, np.where(beyond, x, np.nan), color=OUTSIDE, linewidth=2.2)
     (head,) = axis.plot([], [], "o", markersize=3.5, color=look["color"], zorder=5, clip_on=False)
     seen = np.where((x > low - room) & (x < high + room), x, np.nan)
-    return Trace(axis, (band, *limits, trace, broken, head), (band, trace, broken), (head, seen))
+    return Trace(axis, (band, *limits, *cut, trace, broken, head), (band, *cut, trace, broken), (head, seen))
+
+
+def half_space_limits(
+    half_spaces: Polytope | None, states: Float[np.ndarray, "steps n"], i: int
+) -> tuple[Float[np.ndarray, "2 steps"], Bool[np.ndarray, " steps"]]:
+    """Between which values half-spaces hold state i, the others as they are, and whether it is beyond.
+
+    Infinite where none does.
+    """
+    normals, offsets = half_spaces or no_half_spaces(states.shape[1])
+    own = normals[:, i] != 0
+    slope, room = normals[own, i], offsets[own] - states @ normals[own].T
+    ends = states[:, [i]] + room / slope
+    low = np.max(np.where(slope < 0, ends, -np.inf), axis=1, initial=-np.inf)
+    high = np.min(np.where(slope > 0, ends, np.inf), axis=1, initial=np.inf)
+    return np.stack([low, high]), (room < 0).any(axis=1)
 
 
 def _action(axis: Axes, column: Column, times: np.ndarray, j: int) -> Trace:

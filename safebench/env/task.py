@@ -41,7 +41,7 @@ class Task:
 
     horizon: steps of an episode.
     dynamics: the physics (see safebench.physics.dynamics).
-    constraints: the box X; leaving it IS a violation, and so is what `excess` says.
+    constraints: the box of X; leaving X IS a violation, and so is what `excess` says.
     disturbance: the box W of all disturbances that safety is proven for.
     certificate: the proven set S inside X, as stored.
     observe: (x, context) -> observation.
@@ -61,6 +61,7 @@ class Task:
     advance: context -> the next step's context; unchanged.
     disturb: (key, context) -> w in the box; uniform in it.
     reference_start: (state, context) of the paper's single evaluation episode; None.
+    half_spaces: that X has beside its box, `half_spaces(normals, offsets)` of safebench.task; None.
     state_units: for figures; () for a mechanical task in metres, radians and seconds.
     excess: (x, context) -> how far x is beyond further constraints that only the context knows (the true
         distance to a true obstacle), each in units of its own size (an obstacle's radius): above 0 is a
@@ -98,6 +99,7 @@ class Task:
     advance: Callable[[Context], Context] = lambda context: context
     disturb: Callable[[PRNGKeyArray, Context], Array] = DERIVED
     reference_start: tuple[np.ndarray, Context] | None = None
+    half_spaces: Polytope | None = None
     state_units: tuple[str, ...] = ()
     excess: Callable[[Array, Context], Array] | None = None
     reached: Callable[[Array, Context], Array] | None = None
@@ -190,11 +192,17 @@ def violation(
 ) -> tuple[Bool[Array, ""], Float[Array, ""]]:
     """Whether x violates the constraints (true for NaN), and the largest signed distance beyond any of them.
 
-    The distance is in half-widths of a side of the box, or in what `excess` measures in.
+    The distance is in half-widths of the box: of a side, or across a half-space; or in what `excess` measures
+    in.
     """
     box = task.constraints
     inside = jnp.all((x >= box.lower) & (x <= box.upper))
     beyond = jnp.max(jnp.abs(x - jnp.asarray(box.centre)) / jnp.asarray(box.radius) - 1)
+    if task.half_spaces is not None:
+        normals = jnp.asarray(task.half_spaces.normals, x.dtype)
+        past = normals @ x - jnp.asarray(task.half_spaces.offsets, x.dtype)
+        inside &= jnp.all(past <= 0)
+        beyond = jnp.maximum(beyond, jnp.max(past / (jnp.abs(normals) @ jnp.asarray(box.radius))))
     if task.excess is not None:
         further = task.excess(x, context)
         inside &= jnp.all(further <= 0)

@@ -13,7 +13,7 @@ from safebench.env.corridor import Corridor, Corridors, Start
 from safebench.env.safe_set import SafeSet
 from safebench.physics.dynamics import Dynamics
 from safebench.sets.certificate import Certificate
-from safebench.sets.polytope import Box
+from safebench.sets.polytope import Box, Polytope, check_half_spaces
 
 NAME = "[A-Za-z0-9][A-Za-z0-9._+-]*"
 LONGEST_NAME = 64
@@ -41,6 +41,12 @@ def check_stated(task: Any) -> None:
         _check_box(task, field)
     if not (task.constraints.lower < task.constraints.upper).all():
         raise wrong(task, "constraints", "a box with lower < upper everywhere")
+    if task.half_spaces is not None:
+        _expect(task, "half_spaces", Polytope, "None or what half_spaces(normals, offsets) gives")
+        try:
+            check_half_spaces(task.half_spaces, task.constraints)
+        except ValueError as error:
+            raise ValueError(f"task {task.name!r}: half_spaces: {' '.join(str(error).split())}") from None
     _check_certificate(task)
     if task.corridors is not None:
         _check_corridors(task)

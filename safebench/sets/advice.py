@@ -100,7 +100,7 @@ def split(block: Block, failure: Shortfall, search: Search) -> Split:
     most = int(left.argmin())
     asked = np.maximum((1 - search.contraction) * left[:most], 0.0)
     shares = block.shares(normals[:most])
-    room = left[0] if row < 2 * len(block.states) else ACTION_LIMIT
+    room = ACTION_LIMIT if _row(block, failure)[1] else left[0]
     return Split(
         room=float(room),
         taken=float(room - left[most]),
@@ -214,7 +214,8 @@ def _explain(block: Block, failure: Shortfall, found: Split, laws: int, search: 
         for part in order[1:]
         if parts[part] >= NOTABLE * found.taken
     ]
-    if not is_action and failure.row % len(block.states) in block.translated:
+    touched = np.flatnonzero(first_rows(block, failure.law, failure.limit).normals[failure.row])
+    if not is_action and set(touched) & set(block.translated):
         advice.append("a smaller translation limit leaves this row more room")
     idle = more = ""
     if block.actions:
@@ -259,5 +260,8 @@ def _row(block: Block, failure: Shortfall) -> tuple[str, bool]:
         return f"the {side} bound of {block.names[failure.row % n]}", False
     # `first_rows` leaves out actions that the law does not use.
     used = np.nonzero(np.abs(gain).max(axis=1) > 0)[0]
+    if failure.row >= 2 * (n + len(used)):
+        normal = block.half_spaces.normals[failure.row - 2 * (n + len(used))]
+        return f"a half-space of {listed([block.names[i] for i in np.flatnonzero(normal)])}", False
     index = used[(failure.row - 2 * n) % len(used)]
     return f"the limit of {block.action_names[index]}", True

@@ -7,6 +7,7 @@ import tokenize
 import zipfile
 import zlib
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -19,6 +20,22 @@ _RAISED = (
 
 class Damaged(ValueError):
     """What is wrong with a file, in our words: numpy's would advise to load it unsafely."""
+
+
+def read(path: Path, what: str) -> bytes:
+    """The bytes of a file.
+
+    Raises:
+        OSError: in our words, if there is no such file or it cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise FileNotFoundError(f"there is no {what} file {path}") from None
+    except IsADirectoryError:
+        raise IsADirectoryError(f"{path} is a folder, not a {what} file") from None
+    except OSError as error:
+        raise OSError(f"the {what} file {path} cannot be read: {error.strerror}") from None
 
 
 def unpack(content: bytes, names: Sequence[str]) -> tuple[dict, dict[str, np.ndarray]]:

@@ -8,11 +8,11 @@ from jaxtyping import Float
 from scipy.sparse.csgraph import connected_components
 
 from safebench.sets.inclusion import Inclusion, Shares
-from safebench.sets.polytope import Box, Polytope
+from safebench.sets.polytope import Box, Polytope, no_half_spaces
 
 
 class Block(NamedTuple):
-    """One decoupled part of the system, with its constraint box relative to the origin.
+    """One decoupled part of the system, with its constraint box and half-spaces relative to the origin.
 
     support, shares, magnitude: of the `Inclusion`, for directions and coordinates of these states.
     names, action_names: of the states and actions, "state 3" and "action 0" where they have none.
@@ -30,6 +30,7 @@ class Block(NamedTuple):
     shares: Callable[[Float[np.ndarray, "k n"]], Shares]
     names: tuple[str, ...]
     action_names: tuple[str, ...]
+    half_spaces: Polytope
 
     @property
     def label(self) -> str:
@@ -44,8 +45,11 @@ def decouple(
     translations: list[int],
     state_names: Sequence[str] = (),
     action_names: Sequence[str] = (),
+    half_spaces: Polytope | None = None,
 ) -> list[Block]:
     """States and actions grouped by who moves whom, in the affine model, relative to the box.
+
+    States that one half-space speaks of belong together.
 
     Raises:
         ValueError: if an action moves no state, or there are more or fewer names than what they name.
@@ -54,9 +58,11 @@ def decouple(
     state_names = named("state", state_names, n)
     action_names = named("action", action_names, m)
     radius = constraints.radius
+    cut = half_spaces or no_half_spaces(n)
+    spoken = (cut.normals != 0).astype(float)
     moves = np.abs(inclusion.state) * radius / radius[:, None] > 1e-9
     pushes = np.abs(inclusion.action) / radius[:, None] > 1e-9
-    graph = np.block([[moves, pushes], [np.zeros((m, n)), np.zeros((m, m))]])
+    graph = np.block([[moves + spoken.T @ spoken, pushes], [np.zeros((m, n)), np.zeros((m, m))]])
     count, label = connected_components(graph, directed=False)
     blocks = []
     for group in range(count):
@@ -72,6 +78,8 @@ def decouple(
             return inclusion.shares(_widened(directions, states, n))
 
         origin = inclusion.origin[states]
+        own = spoken[:, states].any(axis=1)
+        normals = cut.normals[own][:, states]
         bounds = Box(constraints.lower[states] - origin, constraints.upper[states] - origin)
         blocks.append(
             Block(
@@ -87,6 +95,7 @@ def decouple(
                 shares,
                 tuple(state_names[i] for i in states),
                 tuple(action_names[j] for j in actions),
+                Polytope(normals, cut.offsets[own] - normals @ origin),
             )
         )
     return blocks

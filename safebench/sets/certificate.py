@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from safebench import atomic
-from safebench.sets.archive import Damaged, unpack
+from safebench.sets.archive import Damaged, read, unpack
 from safebench.sets.polytope import Box, Polytope
 from safebench.sets.rounding import LARGEST, largest
 
@@ -22,10 +22,11 @@ _ARRAYS = (
     "origin normals offsets base_normals base_offsets gain feedforward translations translation_limits "
     "magnitude constraints_lower constraints_upper disturbance_lower disturbance_upper"
 ).split()
+_HALF_SPACES = ("half_space_normals", "half_space_offsets")  # in the files of certificates that have any
 _HEADER = "format digest task fingerprint contraction volume method supersedes".split()
 
-
 STATED_BY_THE_BOX: Any = None
+NO_HALF_SPACES: Any = None
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Certificate:
     (k columns of `translations`, limits L), every x in S has a governor reference r, |r| <= L, with
     y = x - origin - translations @ r in S0: the law then steers to r.
 
-    constraints: the box X that S must lie in. disturbance: the box W.
+    constraints: the box that S must lie in. disturbance: the box W.
     contraction: lambda < 1; from S the law reaches origin + lambda (S - origin), leaving room for rounding.
     fingerprint: hash of the dynamics it was proven for (`Dynamics.fingerprint`).
     volume: share of X's volume in S with its 95 % interval (value, low, high), by Monte Carlo.
@@ -45,6 +46,7 @@ class Certificate:
     magnitude: per coordinate, what rounding of one step is measured against (see safebench.sets.rounding);
         the largest state of X where it is not stated.
     supersedes: digests of earlier certificates of the very same set and law, which results may name.
+    half_space_*: further constraints {x : half_space_normals @ x <= half_space_offsets} that S must lie in.
     """
 
     task: str
@@ -65,10 +67,18 @@ class Certificate:
     method: str
     magnitude: Float[Array, " n"] = STATED_BY_THE_BOX
     supersedes: tuple[str, ...] = ()
+    half_space_normals: Float[Array, "further n"] = NO_HALF_SPACES
+    half_space_offsets: Float[Array, " further"] = NO_HALF_SPACES
 
     def __post_init__(self):
-        if self.magnitude is None:
-            object.__setattr__(self, "magnitude", largest(self.constraints))
+        derived = {
+            "magnitude": largest(self.constraints),
+            "half_space_normals": np.zeros((0, len(self.origin))),
+            "half_space_offsets": np.zeros(0),
+        }
+        for name, value in derived.items():
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, value)
 
     @property
     def polytope(self) -> Polytope:
@@ -79,6 +89,11 @@ class Certificate:
     def base(self) -> Polytope:
         """S0."""
         return Polytope(self.base_normals, self.base_offsets)
+
+    @property
+    def half_spaces(self) -> Polytope:
+        """The further constraints, in absolute coordinates."""
+        return Polytope(self.half_space_normals, self.half_space_offsets)
 
 
 def save(certificate: Certificate, path: str | os.PathLike) -> None:
@@ -97,7 +112,7 @@ def load(path: str | os.PathLike, fingerprint: str | None = None) -> Certificate
             its numbers cannot be a certificate's (`defects`).
     """
     path = Path(path)
-    content = _read(path)
+    content = read(path, "certificate")
     try:
         certificate = _opened(content)
     except Damaged as error:
@@ -124,32 +139,22 @@ def check_fingerprint(certificate: Certificate, fingerprint: str, name: str, aga
 
 def check_readable(path: str | os.PathLike) -> None:
     """Raise OSError, in our words, if there is no such file or it cannot be read."""
-    _read(Path(path))
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise FileNotFoundError(f"there is no certificate file {path}") from None
-    except IsADirectoryError:
-        raise IsADirectoryError(f"{path} is a folder, not a certificate file") from None
-    except OSError as error:
-        raise OSError(f"the certificate file {path} cannot be read: {error.strerror}") from None
+    read(Path(path), "certificate")
 
 
 def _opened(content: bytes) -> Certificate:
-    header, arrays = unpack(content, _ARRAYS)
+    header, arrays = unpack(content, (*_ARRAYS, *_HALF_SPACES))
     lacking = [name for name in _HEADER if name not in header]
     if header.get("format", FORMAT) != FORMAT:
         version = header["format"]
         raise ValueError(f"has certificate format {version!r}; this version reads format {FORMAT}")
     if lacking:
         raise Damaged(f"its header lacks {', '.join(lacking)}")
-    missing = [name for name in _ARRAYS if name not in arrays]
+    some = any(name in arrays for name in _HALF_SPACES)
+    missing = [name for name in (*_ARRAYS, *(_HALF_SPACES if some else ())) if name not in arrays]
     if missing:
         raise Damaged(f"it lacks {', '.join(missing)}")
-    wrong = [name for name in _ARRAYS if arrays[name].dtype != np.float64]
+    wrong = [name for name, array in arrays.items() if array.dtype != np.float64]
     if wrong:
         raise Damaged(f"{', '.join(wrong)} must be float64")
     try:
@@ -212,8 +217,9 @@ def _arrays(certificate: Certificate) -> dict[str, Array]:
         for name in ("constraints", "disturbance")
         for side in ("lower", "upper")
     }
-    plain = {name: getattr(certificate, name) for name in _ARRAYS if name not in boxes}
-    return {name: np.ascontiguousarray((plain | boxes)[name], "<f8") for name in _ARRAYS}
+    names = _ARRAYS + (list(_HALF_SPACES) if any(map(np.size, certificate.half_spaces)) else [])
+    plain = {name: getattr(certificate, name) for name in names if name not in boxes}
+    return {name: np.ascontiguousarray((plain | boxes)[name], "<f8") for name in names}
 
 
 def _decode(header: dict, arrays: dict[str, Array]) -> Certificate:
@@ -254,6 +260,9 @@ def check_shapes(certificate: Certificate) -> None:
         "disturbance_lower": certificate.disturbance.upper.shape,
     }
     arrays = _arrays(certificate)
+    if _HALF_SPACES[0] in arrays:
+        further = len(certificate.half_space_offsets)
+        expected |= {"half_space_normals": (further, n), "half_space_offsets": (further,)}
     for name, shape in expected.items():
         if arrays[name].shape != shape:
             raise ValueError(f"{name} has shape {arrays[name].shape}, expected {shape}")

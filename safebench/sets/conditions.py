@@ -98,6 +98,16 @@ def inside(certificate: Certificate, radius: Float[Array, " n"]) -> float:
     return least((distance - bounds) / np.tile(radius, 2))
 
 
+def half_spaces(certificate: Certificate, radius: Float[Array, " n"]) -> float:
+    """C (o + y) <= d on S for the further constraints, relative to what C can reach in the box."""
+    normals, offsets = certificate.half_spaces
+    factor = rounding_factor(len(radius) + 4)
+    bounds = upper_bounds(normals, certificate.polytope, radius).value
+    size = np.abs(normals) @ np.abs(certificate.origin) + np.abs(offsets) + np.abs(bounds)
+    room = offsets - normals @ certificate.origin - bounds - factor * size
+    return least(room / np.maximum(np.abs(normals) @ radius, TINY))
+
+
 def law(certificate: Certificate, radius: Float[Array, " n"]) -> float:
     gain, push = certificate.gain, certificate.feedforward
     bounds = upper_bounds(np.vstack([gain, -gain]), certificate.base, radius).value

@@ -28,15 +28,20 @@ class Law(NamedTuple):
 
 
 def first_rows(block: Block, law: Law, limit: Float[np.ndarray, " k"]) -> Polytope:
-    """The constraints (narrowed where translated) and the action limits, as rows of y."""
+    """The constraints (narrowed where translated) and the action limits, as rows of y.
+
+    In this order: upper and lower sides of the box, both limits of the actions used, half-spaces.
+    """
     n = len(block.states)
     low, high = block.bounds.lower.copy(), block.bounds.upper.copy()
     low[block.translated] += limit
     high[block.translated] -= limit
     identity = np.eye(n)
-    normals = np.vstack([identity, -identity, law.gain, -law.gain])
+    cut, ends = block.half_spaces
+    ends = ends - np.abs(cut[:, block.translated]) @ limit
+    normals = np.vstack([identity, -identity, law.gain, -law.gain, cut])
     room = np.concatenate([ACTION_LIMIT - law.feedforward, ACTION_LIMIT + law.feedforward])
-    offsets = np.concatenate([INSIDE * high, -INSIDE * low, room])
+    offsets = np.concatenate([INSIDE * high, -INSIDE * low, room, INSIDE * ends])
     used = np.abs(normals).max(axis=1) > 0
     return Polytope(normals[used], offsets[used])
 

@@ -117,6 +117,8 @@ def _varied(best, choices, rng):
 def _propagate(block: Block, law: Law, limit, search: Search) -> Polytope | Shortfall | Unfinished:
     """All predecessor rows that cut the constraint box, or why there is no set."""
     first = first_rows(block, law, limit)
+    if (first.offsets[len(first.offsets) - len(block.half_spaces.offsets) :] <= 0).any():
+        return Unfinished("some leave a half-space by the range of their references alone")
     if (first.offsets <= 0).any():
         return Unfinished("some exceed the actions [-1, 1] by their feedforward alone")
     box = Box(block.bounds.lower.copy(), block.bounds.upper.copy())

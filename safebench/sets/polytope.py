@@ -57,6 +57,63 @@ def symmetric_box(radius) -> Box:
     return box(-high, high)
 
 
+def half_spaces(normals, offsets) -> Polytope:
+    """The half-spaces {x : normals[i] @ x <= offsets[i]} in float64, further constraints beside a box.
+
+    Raises:
+        ValueError: if the shapes are not (rows, n) and (rows,), a number is not finite, or a row is all zero.
+    """
+    try:
+        rows, ends = np.asarray(normals, float), np.asarray(offsets, float)
+    except (TypeError, ValueError):
+        raise ValueError("half-spaces must be numbers, with normals of one length") from None
+    if rows.ndim != 2 or ends.shape != rows.shape[:1] or not rows.size:
+        raise ValueError(
+            f"half-spaces need normals of shape (rows, n) and offsets of shape (rows,), got {rows.shape} and "
+            f"{ends.shape}"
+        )
+    for index, (normal, end) in enumerate(zip(rows, ends, strict=True)):
+        if not (np.isfinite(normal).all() and np.isfinite(end)):
+            raise ValueError(f"half-space {index} must be finite, it is {normal} @ x <= {end}")
+        if not normal.any():
+            raise ValueError(f"half-space {index} has the normal {normal}: it must not be zero")
+    return Polytope(rows, ends)
+
+
+def no_half_spaces(states: int) -> Polytope:
+    """All of a state space: no constraints."""
+    return Polytope(np.zeros((0, states)), np.zeros(0))
+
+
+def check_half_spaces(given: Polytope, constraints: Box) -> None:
+    """Raise ValueError if they are no sound half-spaces, or no open part of the box satisfies them."""
+    if not all(isinstance(part, np.ndarray) for part in given):
+        raise ValueError("half-spaces must be arrays: write half_spaces(normals, offsets)")
+    normals, offsets = half_spaces(*given)
+    states = len(constraints.lower)
+    if normals.shape[1] != states:
+        raise ValueError(f"half-spaces of {normals.shape[1]} coordinates, the constraint box has {states}")
+    # Relative to the box, whose units may differ by orders of magnitude.
+    scale = np.abs(normals) @ constraints.radius
+    identity = np.eye(states)
+    rows = np.vstack([normals * constraints.radius / scale[:, None], identity, -identity])
+    ends = np.concatenate([(offsets - normals @ constraints.centre) / scale, np.ones(2 * states)])
+    for index in np.flatnonzero(ends[: len(offsets)] <= -1):
+        raise ValueError(
+            f"half-space {index}, {normals[index]} @ x <= {offsets[index]}, leaves no interior of the box "
+            f"{constraints.lower} to {constraints.upper}"
+        )
+    try:
+        room = chebyshev_centre(Polytope(rows, ends))[1]
+    except ValueError:
+        room = 0.0
+    if not room > 1e-9:
+        raise ValueError(
+            f"the {len(offsets)} half-spaces together leave no interior of the box "
+            f"{constraints.lower} to {constraints.upper}"
+        )
+
+
 def contains(polytope: Polytope, x: Float[Array, "*batch n"]) -> Bool[Array, "*batch"]:
     """Whether each x lies in the polytope, without tolerance."""
     return (x @ polytope.normals.T <= polytope.offsets).all(axis=-1)

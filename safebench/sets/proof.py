@@ -1,14 +1,14 @@
 """The proof that a certificate's set is robustly control invariant, independent of how the set was found.
 
-THEOREM. Let o be the origin and, for every x in the box X, a in [-1, 1]^m, w in the box W, with y = x - o,
+THEOREM. Let o be the origin and, for every x in the box of X, a in [-1, 1]^m, w in the box W, with y = x - o,
 
     y+ = A y + B a + r    for some r with  g . r <= sigma(g)  for every g                       (inclusion)
 
 which `Inclusion` guarantees of the simulated system. Let S = {H y <= h}, S0 = {H0 y <= h0}, the law
 a = K y + k, unit vectors T and limits L. If
 
-  1. bounded      S and S0 lie in {|y| <= radius}, radius the half-extent of X about o;
-  2. inside X     o + S lies in X;
+  1. bounded      S and S0 lie in {|y| <= radius}, radius the half-extent of X's box about o;
+  2. inside X     o + S lies in X, the box, and in all half-spaces {C x <= d} that X has beside it;
   3. law          |K y + k| <= 1 on S0;
   4. projection   L >= 0, and every y in S is z + T r with z in S0, |r| <= L (vacuous without T: S0 = S);
   5. invariance   H_i (A (z + T r) + B (K z + k) + r') <= lambda h_i  with lambda < 1, for all z in S0,
@@ -38,8 +38,10 @@ PROOF of each condition: the maximum of a linear function over a polytope is bou
 every rounding error included (`duality.upper_bounds`); multipliers come from a linear program that is not
 trusted. Condition 1 is not circular: S cut at |y| <= R is compact; let t be the largest |y_j| / radius_j
 on it, attained in direction j. Then t radius_j <= mu . h + leak t, and mu . h + leak <= radius_j with
-leak < radius_j gives t <= 1, for every R. Condition 4 checks every Fourier-Motzkin row of the exact
-projection of S0 (`elimination`) to be implied by S: kept rows that are too few or too loose are found.
+leak < radius_j gives t <= 1, for every R. Condition 2 bounds y_j and C y over S: the rest of the box's side
+and of d - C o, rounded down, is the slack; half-spaces have one of their own. Condition 4 checks every
+Fourier-Motzkin row of the exact projection of S0 (`elimination`) to be implied by S: kept rows that are too
+few or too loose are found.
 """
 
 import time
@@ -55,7 +57,7 @@ from safebench.sets.certificate import Certificate, check_shapes, defects
 from safebench.sets.conditions import float32_allowance, half_extent, invariance_bounds, least
 from safebench.sets.duality import TINY
 from safebench.sets.inclusion import Force, Inclusion
-from safebench.sets.polytope import Box
+from safebench.sets.polytope import Box, Polytope, no_half_spaces
 from safebench.sets.volume import contradiction
 
 Array = np.ndarray
@@ -98,7 +100,11 @@ class Claim(Protocol):
 
     @property
     def constraints(self) -> Box:
-        """X, of the task."""
+        """The box of X, of the task."""
+
+    @property
+    def half_spaces(self) -> Polytope | None:
+        """Further constraints beside the box, of the task."""
 
     @property
     def disturbance(self) -> Box:
@@ -130,7 +136,7 @@ class Proof:
 
 
 def prove(task: Claim) -> Proof:
-    """Prove a task's certificate for its own dynamics, constraint box and disturbance box.
+    """Prove a task's certificate for its own dynamics, constraints and disturbance box.
 
     To prove another certificate for it: `prove(dataclasses.replace(task, certificate=...))`.
 
@@ -139,7 +145,8 @@ def prove(task: Claim) -> Proof:
     """
     certificate, fingerprint = task.certificate, task.dynamics.fingerprint
     inclusion = task.dynamics.include(task.constraints, task.disturbance)
-    found = verify(certificate, inclusion, task.constraints, task.disturbance, fingerprint)
+    boxes = task.constraints, task.disturbance
+    found = verify(certificate, inclusion, *boxes, fingerprint, task.half_spaces)
     claims = []
     if certificate.task != task.name:
         claims.append(f"task: the certificate is for {certificate.task!r}, the task is {task.name!r}")
@@ -154,10 +161,12 @@ def verify(
     constraints: Box | None = None,
     disturbance: Box | None = None,
     fingerprint: str | None = None,
+    half_spaces: Polytope | None = None,
 ) -> Proof:
     """Check the theorem's conditions for an inclusion that holds over the certificate's boxes.
 
     constraints, disturbance, fingerprint: of the task, compared with the certificate's where given.
+    half_spaces: that the task's constraints have beside their box, compared where `constraints` are given.
 
     Raises:
         ValueError: if the certificate's arrays do not fit together, or it and the inclusion have different
@@ -173,6 +182,7 @@ def verify(
             f"the system {inclusion.action.shape[0]} and {inclusion.action.shape[1]}"
         )
     failures = _mismatches(certificate, inclusion, constraints, disturbance, fingerprint)
+    failures += _other_half_spaces(certificate, half_spaces) if constraints is not None else []
     slacks: dict[str, float] = {}
     ratios, shares = np.array([np.inf]), np.array([np.inf])
     wrong = defects(certificate)
@@ -183,6 +193,8 @@ def verify(
             conditions.bounded(certificate.polytope, radius), conditions.bounded(certificate.base, radius)
         )
         slacks["inside X"] = conditions.inside(certificate, radius)
+        if certificate.half_space_offsets.size:
+            slacks["half-spaces"] = conditions.half_spaces(certificate, radius)
         slacks["law"] = conditions.law(certificate, radius)
         slacks["projection"] = conditions.projection(certificate, radius, failures)
         bounds = invariance_bounds(certificate, inclusion)
@@ -233,11 +245,23 @@ def _mismatches(certificate, inclusion, constraints, disturbance, fingerprint) -
     return found
 
 
+def _other_half_spaces(certificate: Certificate, asked: Polytope | None) -> list[str]:
+    own, other = certificate.half_spaces, asked or no_half_spaces(len(certificate.origin))
+    if all(map(np.array_equal, own, other)):
+        return []
+    if own.normals.shape != other.normals.shape:
+        return [f"half-spaces: the certificate is for {len(own.offsets)}, the task has {len(other.offsets)}"]
+    differ = (own.normals != other.normals).any(axis=1) | (own.offsets != other.offsets)
+    one, two = (f"{part.normals[differ][0]} @ x <= {part.offsets[differ][0]}" for part in (own, other))
+    return [f"half-spaces: number {np.argmax(differ)} is {one} in the certificate, {two} in the task"]
+
+
 def _describe(slacks: dict[str, float], ratios: Float[Array, " rows"]) -> list[str]:
     worst = int(ratios.argmax())
     sentences = {
         "bounded": "the set is not bounded by the constraint box",
         "inside X": "the set leaves the constraint box",
+        "half-spaces": "the set leaves a half-space that the constraints have beside the box",
         "law": "the certified law leaves the actions [-1, 1]",
         "projection": "a state of the set has no admissible reference",
         "invariance": f"row {worst} is left: its next value reaches {ratios[worst]:.9f} of its offset",

@@ -7,8 +7,9 @@ its predecessor (H_i (A + B K)) y <= h_i - gap_i - sigma(H_i) - H_i B k, until a
 contractive). Redundant rows have redundant predecessors, so a law is rated by plain propagation and Monte
 Carlo in milliseconds; linear programs run only for the law that is kept.
 
-Decoupled blocks of states are treated one by one. A translated coordinate e with limit L is confined to
-the rest of its constraint in the base set, and the governor reference carries that set over [-L, L].
+Decoupled blocks of states are treated one by one; a half-space joins the states that it speaks of. A
+translated coordinate e with limit L is confined to the rest of its constraint in the base set, and the
+governor reference carries that set over [-L, L].
 Nothing here is trusted: `safebench.sets.proof` checks the result.
 """
 
@@ -23,7 +24,7 @@ from safebench.sets.certificate import Certificate
 from safebench.sets.inclusion import Inclusion
 from safebench.sets.invariant_set import invariant_set, projection
 from safebench.sets.laws import best_law, limit_choices
-from safebench.sets.polytope import Box
+from safebench.sets.polytope import Box, Polytope, check_half_spaces, no_half_spaces
 from safebench.sets.proof import System
 from safebench.sets.rounding import MULTIPLE, roundings
 from safebench.sets.search import Progress, Search, SynthesisError
@@ -31,10 +32,16 @@ from safebench.sets.volume import volume
 
 
 def prove_safe_set(
-    dynamics: System, constraints: Box, disturbance: Box, task: str = "unnamed", **options
+    dynamics: System,
+    constraints: Box,
+    disturbance: Box,
+    task: str = "unnamed",
+    half_spaces: Polytope | None = None,
+    **options,
 ) -> Certificate:
     """A proven safe set for a system: the one call a task's author makes. `options` are `synthesise`'s.
 
+    half_spaces: further constraints beside the box (`safebench.task.half_spaces`), the task's own.
     Names of states and actions are the system's own where `options` have none.
 
     Raises:
@@ -43,9 +50,10 @@ def prove_safe_set(
     """
     inclusion = dynamics.include(constraints, disturbance)
     names = {"state_names": dynamics.state_names, "action_names": dynamics.action_names}
-    options = names | options
+    options = names | options | {"half_spaces": half_spaces}
     certificate = synthesise(inclusion, constraints, disturbance, task, dynamics.fingerprint, **options)
-    checked = proof.verify(certificate, inclusion, constraints, disturbance, dynamics.fingerprint)
+    boxes = constraints, disturbance
+    checked = proof.verify(certificate, inclusion, *boxes, dynamics.fingerprint, half_spaces)
     if not checked.passed:
         reasons = "; ".join(checked.failures)
         raise SynthesisError(f"the set found for {task!r} does not pass the proof: {reasons}")
@@ -64,12 +72,14 @@ def synthesise(
     progress: Progress | None = None,
     state_names: Sequence[str] = (),
     action_names: Sequence[str] = (),
+    half_spaces: Polytope | None = None,
 ) -> Certificate:
     """The largest safe set found, with its law.
 
     translations: coordinates that the motion does not depend on (positions of a free-floating body).
     translation_limits: range of each one's reference; searched over `search.share` by default.
     state_names, action_names: for messages; "state 3" and "action 0" by default.
+    half_spaces: further constraints beside the box (`safebench.sets.polytope.half_spaces`).
 
     The certificate's `magnitude` is the inclusion's or, of a system of many states, larger; its `contraction`
     is what the set reaches.
@@ -77,7 +87,8 @@ def synthesise(
     Raises:
         SynthesisError: if no law of the scan gives a set; it says what took the room (safebench.sets.advice).
         ValueError: if the constraints do not contain the origin, a translation changes the motion or has no
-            usable limit, or there are not as many names as states and actions.
+            usable limit, there are not as many names as states and actions, or the half-spaces are malformed,
+            leave nothing of the box or join two translations.
     """
     search = search or Search()
     n, m = inclusion.action.shape
@@ -86,12 +97,23 @@ def synthesise(
     inclusion = inclusion._replace(magnitude=max(1.0, 1.001 * terms) * inclusion.magnitude)
     if not ((constraints.lower < inclusion.origin) & (inclusion.origin < constraints.upper)).all():
         raise ValueError(f"the origin {inclusion.origin} must lie strictly inside {constraints}")
+    further = half_spaces or no_half_spaces(n)
+    if half_spaces is not None:
+        check_half_spaces(further, constraints)
+        apart = further.normals @ inclusion.origin >= further.offsets
+        if apart.any():
+            raise ValueError(
+                f"the origin {inclusion.origin} must lie strictly inside half-space {np.argmax(apart)}"
+            )
     state_names = named("state", state_names, n)
     _check_translations(inclusion, constraints, translations, translation_limits, state_names)
     gain, feedforward = np.zeros((m, n)), np.zeros(m)
     limits = np.zeros(len(translations))
     bases, sets, notes = [], [], []
-    for block in decouple(inclusion, constraints, list(translations), state_names, action_names):
+    for block in decouple(inclusion, constraints, list(translations), state_names, action_names, further):
+        if len(block.translated) > 1 and len(block.half_spaces.offsets):
+            joined = " and ".join(block.names[i] for i in block.translated)
+            raise ValueError(f"half-spaces join the translations {joined}, whose references must be apart")
         choices = limit_choices(block, translations, translation_limits, search)
         law, limit = best_law(block, choices, search, progress)
         base = invariant_set(block, law, limit, search, progress)
@@ -125,6 +147,8 @@ def synthesise(
         f"seed {search.seed}, row contraction "
         f"{search.contraction}; " + "; ".join(notes),
         magnitude=inclusion.magnitude,
+        half_space_normals=further.normals,
+        half_space_offsets=further.offsets,
     )
     reached = proof.invariance_bounds(certificate, inclusion) / certificate.offsets
     return replace(

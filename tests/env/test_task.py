@@ -8,13 +8,16 @@ import jax.numpy as jnp
 import mujoco
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from safebench.env import safe_set
 from safebench.env.corridor import Corridors
 from safebench.env.shipped import MissingCertificate, shipped_certificate, shipped_model, with_certificate
-from safebench.env.task import Task, action_names, state_names, uniform_starts
+from safebench.env.task import Task, action_names, state_names, uniform_starts, violation
 from safebench.sets import certificate as certificates
-from safebench.sets.polytope import Box, box, symmetric_box
+from safebench.sets.polytope import Box, Polytope, box, half_spaces, symmetric_box
 
 STATED = (
     "name",
@@ -119,6 +122,13 @@ BAD = {
         box([0.0, -1.0], [0.0, 1.0]),
         Box(np.zeros((2, 1)), np.ones((2, 1))),
     ],
+    "half_spaces": [
+        3, "cone", symmetric_box([1.0, 1.0]), ([[1.0, 0.0]], [1.0]), Polytope(np.eye(3), np.ones(3)),
+        Polytope([[1.0, 0.0]], [1.0]),
+        Polytope(np.eye(2), np.ones(3)), Polytope(np.eye(2), np.array([1.0, np.nan])),
+        Polytope(np.zeros((1, 2)), np.ones(1)), Polytope(np.eye(2), np.array([1.0, -9.0])),
+        Polytope(np.array([[1.0, 0.0], [-1.0, 0.0]]), -np.ones(2)),
+    ],
     "disturbance": [None, 0.1, symmetric_box([0.1, 0.1]), Box(np.array([np.nan]), np.array([1.0]))],
     "control_period": [0.0, -0.1, np.nan, np.inf, "fast", np.zeros(2)],
     "state_names": [("a", "a"), ("a", ""), ("a", 3), "ab", ["a", "b"], ("a", "b", "c")],
@@ -158,6 +168,35 @@ def test_numbers_of_numpy_become_those_of_python(pendulum):
 
 
 # -------------------------------------------------------------------------- what lies beside the file
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    x=arrays(float, 2, elements=st.floats(-20, 20)),
+    normal=arrays(float, 2, elements=st.floats(-2, 2)).filter(lambda row: np.abs(row).max() > 0.1),
+    end=st.floats(-0.5, 5),
+)
+def test_leaving_a_half_space_is_a_violation_as_far_as_it_is_left(task_of, x, normal, end):
+    """In half-widths of the box along the normal: as of the box's own sides."""
+    pendulum = task_of("pendulum", "compiled")
+    cut = dataclasses.replace(pendulum, half_spaces=half_spaces([normal], [end]))
+    radius = pendulum.constraints.radius
+    violated, beyond = violation(cut, jnp.asarray(x), ())
+    by_box = np.max(np.abs(x) / radius - 1)
+    by_row = (normal @ x - end) / (np.abs(normal) @ radius)
+    assert float(beyond) == pytest.approx(max(by_box, by_row), abs=1e-12)
+    if abs(by_row) > 1e-9 and abs(by_box) > 1e-9:
+        assert bool(violated) == (max(by_box, by_row) > 0)
+    side = dataclasses.replace(pendulum, half_spaces=half_spaces(np.eye(2), radius))
+    alone = violation(pendulum, jnp.asarray(x), ())
+    np.testing.assert_allclose(violation(side, jnp.asarray(x), ()), alone, rtol=1e-12, atol=1e-12)
+
+
+def test_a_state_of_no_number_violates_half_spaces_too(pendulum):
+    cut = dataclasses.replace(pendulum, half_spaces=half_spaces([[1.0, 1.0]], [1.0]))
+    assert bool(violation(cut, jnp.array([jnp.nan, 0.0]), ())[0])
+    assert not bool(violation(cut, jnp.array([0.5, 0.4]), ())[0])
+
 
 MJCF = """<mujoco>{include}<worldbody><body><inertial pos='0 0 0' mass='1' diaginertia='1 1 1'/>
 <joint name='x' type='slide'/></body></worldbody></mujoco>"""

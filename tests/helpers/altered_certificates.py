@@ -185,6 +185,26 @@ def _noise(size):
     return change
 
 
+def _half_spaces(change):
+    """The claimed half-spaces changed, the set left as it is."""
+
+    def altered(c, rng):
+        normals, offsets = change(c.half_space_normals, c.half_space_offsets)
+        return replace(c, half_space_normals=normals, half_space_offsets=offsets)
+
+    return altered
+
+
+HALF_SPACES: dict[str, Alteration] = {
+    "half-spaces forgotten": _half_spaces(lambda h, d: (h[:0], d[:0])),
+    "a half-space less": _half_spaces(lambda h, d: (h[1:], d[1:])),
+    "a half-space twice": _half_spaces(lambda h, d: (np.vstack([h, h[:1]]), np.append(d, d[0]))),
+    "half-spaces without an offset": _half_spaces(lambda h, d: (h, d[1:])),
+    "half-spaces inside out": _half_spaces(lambda h, d: (-h, -d)),
+    "half-spaces of no number": _half_spaces(lambda h, d: (h * np.nan, d)),
+    **{f"half-spaces {k} further": _half_spaces(lambda h, d, k=k: (h, d + k)) for k in (0.1, 1e-12, -0.1)},
+}
+
 DOUBTFUL: dict[str, tuple[int, Alteration]] = {
     **{f"set times {f}": (1, _set(f)) for f in (0.01, 0.5, 0.99, 0.9999, 1.0001, 1.02, 1.5, -1.0)},
     **{f"base times {f}": (1, _base(f)) for f in (0.5, 0.999, 1.001, 1.1)},
@@ -246,3 +266,5 @@ def alterations(certificate: Certificate, seed: int) -> Iterator[tuple[str, bool
             continue
         for _ in range(count):
             yield kind, False, alter(certificate, rng)
+    for kind, alter in HALF_SPACES.items() if certificate.half_space_offsets.size else ():
+        yield kind, False, alter(certificate, rng)

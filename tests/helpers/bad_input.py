@@ -376,6 +376,35 @@ SECTIONS: dict[str, list[Case]] = {
             files={"hit.py": task("hit", excess="lambda x, context: jnp.ones(1)")},
         ),
         Case(
+            "half-spaces that leave nothing of the constraints",
+            f"{FILE} ./cut.py",
+            "Error: cut.py: make(): task 'cut': half_spaces: half-space 1, [1. 0.] @ x <= -2.5, leaves no "
+            "interior of the box [-2.5 -8. ] to [2.5 8. ]",
+            files={
+                "cut.py": "from safebench.task import half_spaces\n"
+                + task("cut", half_spaces="half_spaces([[0.0, 1.0], [1.0, 0.0]], [1.0, -2.5])")
+            },
+        ),
+        Case(
+            "half-spaces without a direction",
+            f"{FILE} ./flat.py",
+            "Error: flat.py: make(): half-space 0 has the normal [0. 0.]: it must not be zero",
+            files={
+                "flat.py": "from safebench.task import half_spaces\n"
+                + task("flat", half_spaces="half_spaces([[0.0, 0.0]], [1.0])")
+            },
+        ),
+        Case(
+            "half-spaces that the certificate was not made for",
+            "safebench certify ./headway.py",
+            "NOT PROVEN ./headway.py: half-spaces: the certificate is for 0, the task has 1; ...",
+            exit=1,
+            files={
+                "headway.py": "from safebench.task import half_spaces\n"
+                + task("headway", half_spaces="half_spaces([[0.0, 1.0]], [1.0])")
+            },
+        ),
+        Case(
             "a goal that is reached by a number",
             f"{FILE} ./near.py",
             "Error: near.py: reached() gives float64: expected booleans",

@@ -17,6 +17,7 @@ from ball_models import Array, Box, Linear, Mechanism, exact, linear_model, mech
 from scipy.optimize import linprog
 
 EPSILON = {32: Fraction(1, 2**23), 64: Fraction(1, 2**52)}
+HALF_SPACES = ("half_space_normals", "half_space_offsets")
 FIELDS = "origin normals offsets base_normals base_offsets gain feedforward translations translation_limits"
 
 
@@ -38,6 +39,8 @@ class Claim:
     magnitude: Array
     constraints: Box
     disturbance: Box
+    half_space_normals: Array | None = None
+    half_space_offsets: Array | None = None
 
 
 def read(path) -> Claim:
@@ -49,6 +52,7 @@ def read(path) -> Claim:
             name: (archive[f"{name}_lower"], archive[f"{name}_upper"])
             for name in ("constraints", "disturbance")
         }
+        arrays |= {name: archive[name] for name in HALF_SPACES if name in archive}
     return Claim(task=header["task"], contraction=header["contraction"], **arrays, **boxes)
 
 
@@ -124,11 +128,16 @@ def _eliminated(rows: list[tuple], columns: Iterable[int]) -> Array:
 
 
 def second_opinion(
-    certificate: Any, system: Mechanism | Linear, constraints: Box, disturbance: Box
+    certificate: Any,
+    system: Mechanism | Linear,
+    constraints: Box,
+    disturbance: Box,
+    half_spaces: tuple[Array, Array] | None = None,
 ) -> list[str]:
     """The conditions of the theorem that fail, by name; empty: proven.
 
-    certificate: anything with the fields of `Claim`. constraints, disturbance: of the task.
+    certificate: anything with the fields of `Claim`.
+    constraints, disturbance, half_spaces (normals, offsets): of the task.
     """
     c = certificate
     boxes = [np.asarray(end, float) for box in (c.constraints, c.disturbance) for end in box]
@@ -143,6 +152,11 @@ def second_opinion(
     ):
         if not all(np.array_equal(one, two) for one, two in zip(own, other, strict=True)):
             failures.append(name)
+    nothing = np.zeros((0, len(origin))), np.zeros(0)
+    cut, ends = nothing if c.half_space_normals is None else (getattr(c, name) for name in HALF_SPACES)
+    wanted = half_spaces or nothing
+    if not all(np.array_equal(one, two) for one, two in zip((cut, ends), wanted, strict=True)):
+        failures.append("half-spaces")
     if not 0 <= c.contraction < 1:
         failures.append("contraction")
     if (limits < 0).any():
@@ -166,6 +180,10 @@ def second_opinion(
     room = [*high, *-low]
     if any(inside.highest(side)[0] > r for side, r in zip((*identity, *-identity), room, strict=True)):
         failures.append("inside X")
+    for row, end in zip(exact(cut), exact(ends), strict=True):
+        if inside.highest(row)[0] > end - row @ origin:
+            failures.append("inside half-spaces")
+            break
     if any(
         own.highest(sign * row)[0] + sign * k > 1
         for row, k in zip(gain, push, strict=True)

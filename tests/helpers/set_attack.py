@@ -16,12 +16,16 @@ Box = tuple[Array, Array]
 
 
 class Plant(NamedTuple):
-    """step: (x, a, w) -> x+. actions: how many. constraints, disturbance: (lower, upper), of the task."""
+    """step: (x, a, w) -> x+. actions: how many. constraints, disturbance: (lower, upper), of the task.
+
+    half_spaces: (normals, offsets) of the task's further constraints.
+    """
 
     step: Callable[[Array, Array, Array], Array]
     actions: int
     constraints: Box
     disturbance: Box
+    half_spaces: tuple[Array, Array] | None = None
 
 
 def mujoco_plant(
@@ -60,7 +64,6 @@ def attack(certificate: Any, plant: Plant, count: int = 24, seed: int = 0) -> li
     [-1, 1]^m, found by a linear program on the plant's own one-step model, leads into the set and into X for
     every vertex of W when the plant is stepped with it.
     """
-    low, high = plant.constraints
     corners = [np.array(corner) for corner in itertools.product(*zip(*plant.disturbance, strict=True))]
     normals, offsets, origin = certificate.normals, certificate.offsets, certificate.origin
     states = boundary(normals, offsets, count, np.random.default_rng(seed))
@@ -68,7 +71,7 @@ def attack(certificate: Any, plant: Plant, count: int = 24, seed: int = 0) -> li
         return ["the set is not bounded, or has no interior"]
     wrong = []
     for x in origin + states:
-        if not _inside(x, low, high):
+        if not _inside(x, plant):
             wrong.append(f"{x} of the set leaves the constraints")
             continue
         action, margin = best_action(normals, offsets, origin, plant, x)
@@ -77,13 +80,15 @@ def attack(certificate: Any, plant: Plant, count: int = 24, seed: int = 0) -> li
             continue
         for w in corners:
             after = plant.step(x, action, w)
-            if not (normals @ (after - origin) <= offsets).all() or not _inside(after, low, high):
+            if not (normals @ (after - origin) <= offsets).all() or not _inside(after, plant):
                 wrong.append(f"{x}: {action} leads to {after} under {w}, outside")
     return wrong
 
 
-def _inside(x: Array, low: Array, high: Array) -> bool:
-    return bool((low <= x).all() and (x <= high).all())
+def _inside(x: Array, plant: Plant) -> bool:
+    low, high = plant.constraints
+    normals, offsets = plant.half_spaces or (np.zeros((0, len(x))), np.zeros(0))
+    return bool((low <= x).all() and (x <= high).all() and (normals @ x <= offsets).all())
 
 
 def best_action(

@@ -20,7 +20,7 @@ from set_attack import Plant, attack, linear_plant, mujoco_plant
 import safebench
 from safebench.physics.dynamics import Dynamics, linear, mechanical
 from safebench.sets.certificate import Certificate, load, save
-from safebench.sets.polytope import Box, contains, symmetric_box
+from safebench.sets.polytope import Box, Polytope, contains, half_spaces, symmetric_box
 from safebench.sets.proof import prove
 from safebench.sets.search import Search
 from safebench.sets.synthesis import prove_safe_set
@@ -38,12 +38,14 @@ class SmallTask:
     constraints: Box
     disturbance: Box
     certificate: Certificate
+    half_spaces: Polytope | None = None
 
 
 def small(name: str, dynamics: Dynamics, constraints: Box, disturbance: Box, **options) -> SmallTask:
     search = Search(candidates=12, refinements=5, samples=20_000)
     found = prove_safe_set(dynamics, constraints, disturbance, name, search=search, **options)
-    return SmallTask(name, dynamics, constraints, disturbance, found)
+    half_spaces = options.get("half_spaces")
+    return SmallTask(name, dynamics, constraints, disturbance, found, half_spaces)
 
 
 # ---------------------------------------------------------------------------- what is altered
@@ -70,6 +72,16 @@ def double() -> tuple[Any, Plant]:
     return task, linear_plant(state, push, push, np.zeros(2), *boxes)
 
 
+def cut() -> tuple[Any, Plant]:
+    """A double integrator that must brake in time and not turn back too fast: half-spaces beside its box."""
+    state, push = np.array([[1.0, DT], [0.0, 1.0]]), np.array([[DT**2], [DT]])
+    boxes, beside = symmetric_box([1.0, 1.0]), half_spaces([[1.0, 1.0], [-0.5, -1.0]], [0.8, 0.9])
+    loud = symmetric_box([0.2])
+    task = small("cut", linear(state, push, push, np.zeros(2)), boxes, loud, half_spaces=beside)
+    plant = linear_plant(state, push, push, np.zeros(2), boxes, loud)
+    return task, plant._replace(half_spaces=tuple(beside))
+
+
 def slide() -> tuple[Any, Plant]:
     """1 kg on a slide; its set is carried along by a reference."""
     model, one = mujoco.MjModel.from_xml_string(SLIDE), np.ones((1, 1))
@@ -94,7 +106,7 @@ def shipped(name: str) -> tuple[Any, Plant]:
     return task, mujoco_plant(load_model(name), module.DISTURBANCE_INPUT, *boxes)
 
 
-SYSTEMS_TO_ALTER = {"double": double, "slide": slide, "carried": carried} | {
+SYSTEMS_TO_ALTER = {"double": double, "cut": cut, "slide": slide, "carried": carried} | {
     name: lambda name=name: shipped(name) for name in ("pendulum", "energy", "quadrotor", "cartpole")
 }
 EVERY = {"cartpole": 6, "quadrotor": 10}

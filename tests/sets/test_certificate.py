@@ -266,5 +266,6 @@ def test_names_of_all_fields_are_saved():
     """A field added to the certificate must also be written to its file."""
     header = {"task", "fingerprint", "contraction", "volume", "method", "supersedes"}
     fields = set(certificates.Certificate.__dataclass_fields__)
-    arrays = {name.removesuffix("_lower").removesuffix("_upper") for name in certificates._ARRAYS}
+    every = (*certificates._ARRAYS, *certificates._HALF_SPACES)
+    arrays = {name.removesuffix("_lower").removesuffix("_upper") for name in every}
     assert fields == header | arrays

@@ -138,6 +138,7 @@ def claim(made, inclusion, name="double"):
 
     class Task:
         dynamics, constraints, disturbance = Still(), made.constraints, made.disturbance
+        half_spaces = None
 
     Task.name, Task.certificate = name, made
     return Task()

@@ -136,7 +136,7 @@ def test_decoupled_parts_and_a_translation():
         made, normals=np.delete(made.normals, coupled, 0), offsets=np.delete(made.offsets, coupled)
     )
     claim = SimpleNamespace(dynamics=dynamics, constraints=constraints, disturbance=disturbance)
-    claim.name, claim.certificate = made.task, made
+    claim.name, claim.certificate, claim.half_spaces = made.task, made, None
     assert proof.prove(claim).passed
     claim.certificate = fewer
     assert not proof.prove(claim).passed
