@@ -77,22 +77,23 @@ def model(links: int) -> mujoco.MjModel:
     if links == PANDA:
         return mujoco.MjModel.from_xml_path(str(assets / "arm7.xml"))
     root = ElementTree.parse(assets / "arm2.xml").getroot()
-    last, actuators = root.find(".//body[@name='link2']"), root.find("actuator")
+    last, motors = root.find(".//body[@name='link2']"), root.find("actuator")
     assert last is not None
-    assert actuators is not None
+    assert motors is not None
     for number in range(3, links + 1):
-        link, motor = copy.deepcopy(last), copy.deepcopy(actuators[-1])
-        last.remove(last.find("site"))
+        link, motor = copy.deepcopy(last), copy.deepcopy(motors[-1])
+        for site in last.findall("site"):
+            last.remove(site)
         last.append(link)
+        motors.append(motor)
         for element in (*link.iter(), motor):
             for name in {"name", "joint"} & set(element.keys()):
                 element.set(name, element.get(name, "").replace(f"{number - 1}", f"{number}"))
-        link.find("joint").set("axis", AXES[(number - 1) % len(AXES)])
-        actuators.append(motor)
+        for joint in link.findall("joint"):
+            joint.set("axis", AXES[(number - 1) % len(AXES)])
         last = link
-    if links > 2:
-        for motor in actuators:
-            del motor.attrib["forcerange"]
+    for motor in motors if links > 2 else ():
+        del motor.attrib["forcerange"]
     return mujoco.MjModel.from_xml_string(ElementTree.tostring(root, encoding="unicode"))
 
 
@@ -164,7 +165,7 @@ def make(physics: Physics = "mjx", links: int = 2) -> Task:
         dynamics=dynamics,
         constraints=limits,
         disturbance=disturbance(links),
-        certificate=shipped_certificate(__file__, dynamics, f"arm{links}"),
+        certificate=shipped_certificate(__file__, dynamics, f"arm{links}" if links > 2 else None),
         observe=observe,
         reward=reward,
         begin=begin,

@@ -194,7 +194,8 @@ def attack(
 
     checked: False to take every corridor that covers the state, clear or not (where the set moves).
     """
-    begin, climb = beginnings(task), jax.jit(ascend(task, guard, checked))
+    climb = jax.jit(ascend(task, guard, checked), compiler_options=task.dynamics.compiler_options)
+    begin = beginnings(task)
     started = time.perf_counter()
     taken, first, excess = 0, None, -np.inf
     counts = np.zeros(4, int)

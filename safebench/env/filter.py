@@ -17,7 +17,7 @@ def safety_filter(task: Task, safeguard: Safeguard) -> Callable[..., Guarded]:
     With a certified safeguard and x in the task's safe set, the next state is in the set again for every
     disturbance in the task's box, provided that the plant is the task's dynamics. Both are taken in the
     precision that jax is set to. The function raises ValueError for another length than the task's. An action
-    is in [-1, 1]; what MuJoCo takes for it is `safebench.physics.supported.controls(model, action)`.
+    is in [-1, 1]; what MuJoCo takes for it is `task.dynamics.controls(x, action)`.
 
     Where the task's safe set moves, the function takes the corridor too, (x, a, corridor): that x lies in its
     set, and that its free boxes are clear, is the caller's to keep (`safebench.env.task.moved` does it).

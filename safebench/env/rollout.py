@@ -79,7 +79,10 @@ def roll_out(env: Env, act: Act, start: Episode, steps: int) -> Rollout:
         following, outcome = endless.advance(episode, proposed)
         return following, (_seen(task, following), proposed, outcome, allowed)
 
-    run = jax.jit(lambda start: (_seen(task, start), jax.lax.scan(step, start, jnp.arange(steps))[1]))
+    run = jax.jit(
+        lambda start: (_seen(task, start), jax.lax.scan(step, start, jnp.arange(steps))[1]),
+        compiler_options=task.dynamics.compiler_options,
+    )
     first, (later, proposed, outcome, allowed) = jax.tree.map(np.asarray, run(start))
     states, corridors, pictures = jax.tree.map(
         lambda one, many: np.concatenate([one[None], many]), first, later

@@ -188,7 +188,7 @@ def _actuators(model: mujoco.MjModel, commanded: Commanded) -> list[str]:
         ),
         'an actuator has a forcerange, a clamp that is not affine: write forcelimited="false", and scale its '
         "gear or ctrlrange; it may stay where the actuator is commanded by acceleration": any(
-            model.actuator_forcelimited[k] for k in range(model.nu) if k not in commanded
+            limited for k, limited in enumerate(model.actuator_forcelimited) if k not in commanded
         ),
         "an actuator has damping or armature, which MJX ignores: write them on the joint": (
             model.actuator_damping.any()

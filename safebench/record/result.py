@@ -274,7 +274,9 @@ class Provenance:
     )
     command: str = about("the command line", longest=4000)
     environment: dict[str, str] | None = about(
-        "the environment's variables that jax and XLA read; null: not recorded", longest=4000, default=None
+        "what jax and XLA read: the environment's variables, compiler options; null: not recorded",
+        longest=4000,
+        default=None,
     )
 
 

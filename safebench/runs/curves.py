@@ -104,7 +104,7 @@ def result_of(
         runs=runs,
         non_finite_seeds=result.non_finite_seeds(runs),
         timing=result.Timing(compile_seconds, seconds[-1], 1000 * seconds[-1] / (spent * len(cell.seeds))),
-        provenance=provenance.collect(),
+        provenance=provenance.collect(task.dynamics.compiler_options),
         budget=cell.interactions,
     )
 

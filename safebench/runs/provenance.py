@@ -5,9 +5,11 @@ import platform
 import shlex
 import subprocess
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from types import MappingProxyType
 
 import jax
 
@@ -19,8 +21,8 @@ READ = ("JAX_", "XLA_")
 """How the environment variables begin that jax and XLA read."""
 
 
-def collect() -> result.Provenance:
-    """Of a result that finishes now, in this process."""
+def collect(compiler_options: Mapping[str, bool] = MappingProxyType({})) -> result.Provenance:
+    """Of a result that finishes now, in this process, of programs compiled with these options."""
     commit, dirty = commit_of(Path(__file__))
     device = jax.devices()[0]
     kind = device.device_kind if device.platform != "cpu" else f"cpu ({os.cpu_count()} cores)"
@@ -32,7 +34,8 @@ def collect() -> result.Provenance:
         commit=commit,
         dirty=dirty,
         utc=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        environment={name: value for name, value in sorted(os.environ.items()) if name.startswith(READ)},
+        environment={name: value for name, value in sorted(os.environ.items()) if name.startswith(READ)}
+        | {f"compiler option {name}": str(value).lower() for name, value in compiler_options.items()},
         command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
     )
 

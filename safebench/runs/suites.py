@@ -34,6 +34,7 @@ COMPARED = (
 PAPER_TASKS = ("pendulum", "quadrotor", "energy", "energy-heating")
 """The paper's energy task is energy-heating; energy is its house all year, with a pump that cools as well."""
 PAPER_OTHER_LEARNERS = ("none", "boundary-projection", "ray-mask")
+ARMS = ("arm2", "arm4", "arm7", "arm14")
 NAVIGATION_TASKS = ("seeker", "seeker-blind", "quadrotor-obstacles", "crowd")
 NAVIGATION_SAFEGUARDS = (
     *("none", "boundary-projection", "ray-mask", "ray-mask-hyperbolic"),
@@ -91,6 +92,15 @@ def navigation() -> list[Cell]:
     ]
 
 
+def dimensions() -> list[Cell]:
+    """Arms of two to fourteen joints: what grows with the number of joints."""
+    return [
+        _standard("dimensions", task, name, "shac")
+        for task in ARMS
+        for name in ("none", "boundary-projection", "ray-mask")
+    ]
+
+
 def full() -> list[Cell]:
     """Every task, safeguard and learner."""
     return [
@@ -101,7 +111,14 @@ def full() -> list[Cell]:
     ]
 
 
-SUITES = {"quick": quick, "analytic": analytic, "paper": paper, "navigation": navigation, "full": full}
+SUITES = {
+    "quick": quick,
+    "analytic": analytic,
+    "paper": paper,
+    "navigation": navigation,
+    "dimensions": dimensions,
+    "full": full,
+}
 
 
 def _standard(suite: str, task: str, safeguard: str, learner: str) -> Cell:

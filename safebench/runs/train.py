@@ -101,7 +101,11 @@ def _run(
     started = time.perf_counter()
     keys = jax.vmap(functools.partial(jax.random.key, impl=STREAM))(np.array(cell.seeds, np.uint32))
     state = jax.jit(devices.over_seeds(learner.initialise, len(cell.seeds)))(keys)
-    program = jax.jit(devices.over_seeds(stretch(prepared, updates), len(cell.seeds)), donate_argnums=0)
+    program = jax.jit(
+        devices.over_seeds(stretch(prepared, updates), len(cell.seeds)),
+        donate_argnums=0,
+        compiler_options=prepared.task.dynamics.compiler_options,
+    )
     with speaking(prepared.learner_file, "update"):
         lowered = program.lower(state)
     identity = {} if folder is None else kept.identity(prepared)

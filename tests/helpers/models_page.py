@@ -40,7 +40,17 @@ looking at: they never collide.
 **Actions.** An action has one number in [-1, 1] for each actuator. Where the actuator has a `ctrlrange`,
 it is scaled onto it: `ctrl = centre + radius * a`, so that -1 and 1 are the ends of the range. Without a
 `ctrlrange` (or with `ctrllimited="false"`) `ctrl = a`. MJX and the compiled step do this by themselves;
-in a loop of C MuJoCo write `data.ctrl[:] = safebench.physics.supported.controls(model, action)`.
+in a loop of C MuJoCo write `data.ctrl[:] = task.dynamics.controls(x, action)`.
+
+**Commanded by acceleration.** With `mechanical(model, disturbance_input, physics, "acceleration")` an
+action is the acceleration of the actuator's joint (`ctrlrange` is its range, rad/s^2 or m/s^2), and the force
+follows from the model's own inverse dynamics at the start of the step. A commanded joint then moves as
+a double integrator up to rounding, at every state: gravity, inertia, springs and damping are
+compensated. The actuators are motors, one for each commanded joint. `commands=["hip", "knee"]` commands
+these joints, and actuators of others push as they are; joints without an actuator move freely. A
+`forcerange` is then a limit that the proof shows to be kept over the whole constraint box, for every
+action (`safebench certify` prints the largest force found, the bound that is proven, and the limit); it
+clamps nothing.
 
 **Changed in Python.** After setting a mass or a position of an `MjModel` call `mujoco.mj_setConst(model,
 data)`: C MuJoCo steps with some numbers that it computed from them. A model whose computed inertias are

@@ -13,7 +13,8 @@ from safebench import registry
 PROMISED = {
     "safebench.task": """
         Task Context Physics Dynamics mechanical linear Box box symmetric_box Polytope half_spaces Certificate
-        Search Progress prove_safe_set shipped_model shipped_certificate uniform_starts uniform_disturbance
+        Search Progress prove_safe_set shipped_model shipped_certificate site_position
+        uniform_starts uniform_disturbance
         safe_norm reset allowed STARTS Corridor Corridors Start Discs Picture
         Arena Scene scenes among_discs by_distance penetration way
         moving_set next_corridors crowd_clearance
