@@ -46,9 +46,10 @@ def test_mjx_equals_c_mujoco_with_the_disturbance_as_a_force(name, task_of):
     noise = np.asarray(jax.jit(task.dynamics.linearise)(jnp.asarray(x[0])).noise)
     data = mujoco.MjData(model)
     mass = np.zeros((model.nv, model.nv))
+    ctrl = np.asarray(jax.jit(jax.vmap(task.dynamics.controls))(x, a))
     for i in range(len(x)):
         mujoco.mj_resetData(model, data)
-        data.qpos, data.qvel, data.ctrl = x[i, : model.nq], x[i, model.nq :], a[i]
+        data.qpos, data.qvel, data.ctrl = x[i, : model.nq], x[i, model.nq :], ctrl[i]
         mujoco.mj_forward(model, data)
         mujoco.mj_fullM(model, data, mass)
         acceleration = noise[model.nq :] @ w[i] / model.opt.timestep
