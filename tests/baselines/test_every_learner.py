@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import probes
 import pytest
+from hasty import HASTY
 
 from safebench import registry
 from safebench.env.environment import Env
@@ -214,8 +215,8 @@ def test_the_combinations_cover_every_pair():
 def test_every_learner_trains_on_every_task_with_every_safeguard(name, task, safeguard, task_of):
     env = guarded(task_of(task, "compiled"), safeguard)
     learner = tiny(name, env)
-    state = start(learner, [0, 1])
-    update = jax.jit(jax.vmap(learner.update))
+    state = jax.jit(lambda: start(learner, [0, 1]), compiler_options=HASTY)()
+    update = jax.jit(jax.vmap(learner.update), compiler_options=HASTY)
     for _ in range(2):  # SAC's first is random
         state, progress = update(state)
     safety = progress.safety

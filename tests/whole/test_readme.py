@@ -56,8 +56,8 @@ def test_the_table_of_the_analytic_suite_is_that_of_the_committed_files():
         assert not cell.broken_promise
 
 
-GOALS = {"seeker": 0.95, "quadrotor-obstacles": 0.95, "crowd": 0.9}
-"""The share of episodes that reaches the goal under every certified safeguard, at least."""
+GOALS = {"seeker": 0.95, "quadrotor-obstacles": 0.95, "crowd": 0.9, "seeker-blind": 0.0}
+"""The share of episodes that reaches the goal under every certified safeguard, at least; an open challenge."""
 
 
 def test_the_table_of_goals_is_that_of_the_committed_files():
@@ -75,6 +75,14 @@ def test_the_table_of_goals_is_that_of_the_committed_files():
         else:
             assert cell.certified
             assert summary.row(cell).success.value >= GOALS[cell.task.name]
+
+
+def test_without_the_way_in_sight_projections_block_what_other_safeguards_let_learn():
+    found, _ = files.load_folder(RESULTS / "navigation")
+    rows = {cell.safeguard.name: summary.row(cell) for cell in found if cell.task.name == "seeker-blind"}
+    for blocked in ("boundary-projection", "cbf-qp"):
+        for other in ("ray-mask", "ray-mask-hyperbolic", "replacement"):
+            assert rows[blocked].success.high < rows[other].success.low
 
 
 def test_the_contest_of_learners_is_that_of_the_committed_files():
