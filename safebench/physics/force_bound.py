@@ -2,7 +2,8 @@
 
 Two bounds, of which the smaller counts. Disturbances play no part: the forces are set at the start of a step.
 
-Cells (few joints). The forces are expressions of (q, v, a); `cover` encloses them over the box.
+Cells (few joints). The forces are expressions of (q, v, a); `cover` encloses them over the box, which is cut
+into pieces first where an angle has a range of more than PIECE: Taylor models of sines need short ones.
 
 Norms (any number). A vector's length is the same in every frame, so the recursion of Newton and Euler
 (`recursions.inverse_dynamics`) can be run on lengths alone, with w, b, c bounds of a link's angular velocity,
@@ -25,6 +26,9 @@ All terms are sums and products of numbers that are not negative, fewer than 2^2
 SLACK covers their rounding, and that of the forces as computed in float64.
 """
 
+import itertools
+import math
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import mujoco
@@ -56,6 +60,8 @@ SLACK = 1.0 + 1e-9
 MOST_CELLS = 4096
 MOST_CUT = 6
 """Coordinates of states that cells are made over."""
+PIECE = 1.0  # rad
+MOST_PIECES = 64
 
 
 def forces(model: mujoco.MjModel, constraints: Box, commanded: Commanded) -> tuple[Force, ...]:
@@ -104,11 +110,29 @@ def _by_cells(model: mujoco.MjModel, constraints: Box, commanded: Commanded) -> 
     if len(cut) > MOST_CUT or len(ends) > MOST_CUT or max(degrees(code, range(states, variables))) > 1:
         return np.full(count, np.inf)
     pairs = tuple((i, j) for i in cut for j in cut if i < j)
+    angles = {j for operation, j, _ in code.operations if operation in ("sin", "cos")}
+    pieces = [
+        math.ceil((high - low) / PIECE) if j in angles else 1
+        for j, (low, high) in enumerate(zip(*domain, strict=True))
+    ]
+    if math.prod(pieces) > MOST_PIECES:
+        return np.full(count, np.inf)
     origin = np.concatenate([constraints.centre, 0.0 * ones])
-    cells, _ = cover(Field(code, domain, origin, np.zeros((count, variables)), cut, pairs, ends), MOST_CELLS)
-    identity = np.eye(count)
-    bound = np.maximum(highest(cells, identity), highest(cells, -identity))
-    return bound + (SLACK - 1.0) * size(cells).max(axis=0)
+    identity, bound = np.eye(count), np.zeros(count)
+    for piece in _pieces(domain, pieces):
+        field = Field(code, piece, origin, np.zeros((count, variables)), cut, pairs, ends)
+        cells, _ = cover(field, MOST_CELLS)
+        here = np.maximum(highest(cells, identity), highest(cells, -identity))
+        bound = np.maximum(bound, here + (SLACK - 1.0) * size(cells).max(axis=0))
+    return bound
+
+
+def _pieces(domain: Box, counts: list[int]) -> Iterator[Box]:
+    """Boxes that together are the domain: each side in so many parts."""
+    cuts = [np.linspace(*side, count + 1) for *side, count in zip(*domain, counts, strict=True)]
+    for index in itertools.product(*map(range, counts)):
+        low, high = (np.array([cut[k + end] for cut, k in zip(cuts, index, strict=True)]) for end in (0, 1))
+        yield Box(low, high)
 
 
 class Motion(NamedTuple):
