@@ -1,8 +1,8 @@
 """Fly a quadrotor in space to a goal, inside limits of position, attitude and speed.
 
 Thrust is a force; the attitude is commanded by angular accelerations, which the inverse dynamics turn into
-moments. The proof bounds these. Roll and pitch come first, yaw last, so that the thrust does not turn with yaw.
-The motion depends on no position: the certified law steers to a reference that moves along.
+moments. The proof bounds these. Roll and pitch come first, yaw last: the thrust does not turn with yaw. The
+motion depends on no position: the certified law steers to a reference that moves along.
 
 | | |
 |---|---|
