@@ -129,7 +129,8 @@ def _by_cells(model: mujoco.MjModel, constraints: Box, commanded: Commanded) -> 
 
 def _pieces(domain: Box, counts: list[int]) -> Iterator[Box]:
     """Boxes that together are the domain: each side in so many parts."""
-    cuts = [np.linspace(*side, count + 1) for *side, count in zip(*domain, counts, strict=True)]
+    sides = zip(domain.lower, domain.upper, counts, strict=True)
+    cuts = [np.linspace(low, high, count + 1) for low, high, count in sides]
     for index in itertools.product(*map(range, counts)):
         low, high = (np.array([cut[k + end] for cut, k in zip(cuts, index, strict=True)]) for end in (0, 1))
         yield Box(low, high)
