@@ -70,7 +70,7 @@ def test_the_reward_is_the_distance_and_the_goal_is_reached_there(two):
     assert two.reached(away, goal).tolist() == [False]
 
 
-@pytest.mark.parametrize("limit", [5.0, 4.7])
+@pytest.mark.parametrize("limit", [5.0, 4.0])
 def test_a_torque_limit_that_cannot_be_kept_is_not_proven(two, limit):
     model = arm2.model(2)
     model.actuator_forcerange[1] = [-limit, limit]
@@ -79,4 +79,4 @@ def test_a_torque_limit_that_cannot_be_kept_is_not_proven(two, limit):
     assert proof.passed == (limit == 5.0)
     assert [failure.split(":")[0] for failure in proof.failures] == ([] if limit == 5.0 else ["forces"])
     assert proof.forces[1].limit == limit
-    assert 4.5 < proof.forces[1].largest < 5.0
+    assert 4.0 < proof.forces[1].largest < 4.5
