@@ -16,6 +16,7 @@ from safebench.physics.affine import Affine
 from safebench.physics.commands import Commanded
 from safebench.physics.expression import Graph, Program, adjoint, gradients, program, run
 from safebench.physics.recursions import factor, solve
+from safebench.physics.supported import controls as scaled
 
 LONG = 300  # operations from which code is run in blocks and has its own reverse-mode rule
 BLOCK = 100  # operations
@@ -129,6 +130,8 @@ def compiled_controls(
     Raises:
         ValueError: if the model is not supported, naming every reason.
     """
+    if not commanded:
+        return lambda x, a: scaled(model, a)
     code = program(*rigid_body.controls_of(model, commanded))
 
     def controls(x: Float[Array, " n"], a: Float[Array, " m"]) -> Float[Array, " m"]:

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from safebench.commands.attack import certified, plans
 from safebench.env import adversary, attack, safe_set
 from safebench.env import task as tasks
 from safebench.runs import presets
@@ -68,8 +69,10 @@ def test_the_same_attack_breaks_a_set_that_is_two_percent_too_large(name, task_o
 def test_the_same_attack_finds_unclear_corridors_that_nothing_checks(name, task_of):
     """The safeguard is on: only the environment's question whether a corridor is clear is left out."""
     task = task_of(name, "compiled")
-    if task.corridors is None:
-        pytest.skip("its set is fixed")
+    if task.corridors is None:  # nothing to leave unchecked: the command plans no such control
+        assert all(plan.checked for plan in plans(task, certified(), 1))
+        return
+    assert not all(plan.checked for plan in plans(task, certified(), 1))
     record = attack.attack(task, "unchecked", guard_of("ray-mask"), True, steps=1, checked=False)
     assert record.as_expected
     assert record.outside > 0
