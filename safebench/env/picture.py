@@ -20,6 +20,9 @@ class Picture(NamedTuple):
 
     obstacles: what must not be touched. bodies: what moves. goals: where it is to go.
     lower, upper: corners of the free boxes, one row per box.
+
+    Without bodies, the goals alone are shown, over the mechanism as its model's first camera sees it: in the
+    coordinates of that view, right and up.
     """
 
     obstacles: Discs
