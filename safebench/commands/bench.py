@@ -88,6 +88,7 @@ def run(
 ) -> None:
     """Run the parts named in `what` on some systems, print their tables, and write the record to `out`."""
     record: dict[str, Any] = {"what": f"safebench bench {' '.join(what)}"}
+    measured_in = asdict(provenance.collect())  # a figure that is drawn later is no part of what was measured
     with console.status(Text("measuring ...")) as status:
 
         def report(text: str) -> None:
@@ -103,7 +104,7 @@ def run(
                 fit.show(table, console)
             record[part] = [row._asdict() for row in measured.rows]
     if out is not None:
-        record["provenance"] = asdict(provenance.collect())
+        record["provenance"] = measured_in
         atomic.write(out, json.dumps(record, indent=1) + "\n")
         console.print(Text(f"Wrote {out}"), soft_wrap=True)
 
