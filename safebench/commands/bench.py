@@ -192,7 +192,10 @@ def _filter(job: Job) -> Measured:
 
 
 def _growth(job: Job) -> Measured:
-    found = bench_growth.measure([name for name in job.tasks if name in suites.ARMS], job.report)
+    arms = [name for name in job.tasks if name in suites.ARMS]
+    if not arms:
+        raise ValueError(f"growth is that of {', '.join(suites.ARMS)}, not of {', '.join(job.systems)}")
+    found = bench_growth.measure(arms, job.report)
     shown = _table("Growth: CPU seconds of all threads", "", *(f"{arm.joints} joints" for arm in found))
     for row in bench_growth.lines(found):
         shown.add_row(*row)

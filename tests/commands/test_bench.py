@@ -202,6 +202,7 @@ def test_the_filter_from_the_command_line(tmp_path, safebench, monkeypatch):
         (("filtre",), "Did you mean 'filter'"),
         (("-t", "pendulm"), "Did you mean 'pendulum'"),
         (("-g", "non"), "Did you mean 'none'"),
+        (("growth", "-t", "pendulum"), "growth is that of arm2, arm4, arm7, arm14, not of pendulum"),
     ],
 )
 def test_unknown_names_stop_a_benchmark_before_it_starts(arguments, message, safebench):
