@@ -28,7 +28,7 @@ from safebench.commands.traces import traces
 from safebench.env.task import Task
 
 DPI = 100
-ROW, LOW_ROW = 0.72, 0.45
+ROW, LOW_ROW = 0.72, 0.52
 """Inches: height of one state's or action's axes, and where there are more than `MOST_TRACES`."""
 MOST_TRACES = 12
 """States and actions; below a plane more are left out."""
