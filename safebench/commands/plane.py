@@ -171,7 +171,7 @@ def _walls(task: Task, count: int) -> tuple[np.ndarray, np.ndarray] | None:
     if not section.has_section(task.safe_set, count):
         return None
     ways = task.safe_set.translations
-    low, high = ((side @ ways).reshape(count, 2) for side in (task.constraints.lower, task.constraints.upper))
+    low, high = ((side @ ways).reshape(count, 2) for side in task.extent)
     return low.min(axis=0), high.max(axis=0)
 
 

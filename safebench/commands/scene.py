@@ -67,6 +67,10 @@ def compose(
             parts.append(_mechanism(axes.pop(0), task, column, seen, indices))
         if below:
             parts.append(traces(axes, task, column, labelled=index == 0))
+    for row in grid[len(heights) - below :]:
+        lows, highs = zip(*(axis.get_ylim() for axis in row), strict=True)
+        for axis in row:
+            axis.set_ylim(min(lows), max(highs))
     handles = plane.legend(task, columns) if isinstance(seen, Window) else []
     handles += _legend(columns, {handle.get_label() for handle in handles}) if below else []
     figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False)
