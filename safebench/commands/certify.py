@@ -222,9 +222,7 @@ def forces_of(task: Task, checked: Proof) -> str | None:
         words += f", at most {force.largest:.4g}" if force.largest < np.inf else ", no bound"
         words += f", limit {force.limit:g}" if force.limit < np.inf else ""
         said.append(f"{words} {'N m' if hinge else 'N'}")
-    others = [
-        f"abs {task.state_names[i]} <= {reach:g}" for i, reach in task.dynamics.unconstrained.items()
-    ]
+    others = [f"abs {task.state_names[i]} <= {reach:g}" for i, reach in task.dynamics.unconstrained.items()]
     if others:
         said.append(f"as long as {', '.join(others)}, which is not proven")
     return "; ".join(said)

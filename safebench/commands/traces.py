@@ -88,7 +88,9 @@ def _state(axis: Axes, task: Task, column: Column, times: np.ndarray, i: int) ->
     axis.set_ylim(low - room, high + room)
     look_of_limits: dict[str, Any] = {"color": LIMIT, "linestyle": (0, (4, 2)), "linewidth": 0.9}
     limits: list[Any] = [axis.axhline(bound, **look_of_limits) for bound in (low, high)]
-    bounds, beyond = half_space_limits(task.half_spaces, rollout.states, i)
+    part = task.constrained
+    own = int(np.searchsorted(part, i))
+    bounds, beyond = half_space_limits(task.half_spaces, rollout.states[:, part], own)
     cut = [axis.plot(times, bound, **look_of_limits)[0] for bound in bounds if np.isfinite(bound).any()]
     band = axis.fill_between(
         times, rollout.state_low[:, i], rollout.state_high[:, i], color=SAFE, linewidth=0

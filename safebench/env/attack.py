@@ -109,9 +109,7 @@ def beginnings(task: Task) -> Callable[[int], Start]:
     return begin
 
 
-def _others_anywhere(
-    task: Task, points: Float[np.ndarray, "batch n"], rng
-) -> Float[np.ndarray, "batch n"]:
+def _others_anywhere(task: Task, points: Float[np.ndarray, "batch n"], rng) -> Float[np.ndarray, "batch n"]:
     """Half of the points with states that no constraint speaks of anywhere in their range."""
     points, others = points.copy(), list(task.dynamics.unconstrained)
     low, high = (side[others] for side in task.extent)

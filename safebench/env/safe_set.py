@@ -5,12 +5,11 @@ disturbance in the box: the theorem that `safebench certify` checks (see safeben
 A set that moves is one set for every corridor (see safebench.env.corridor).
 """
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from safebench.env.action_set import ActionSet, with_box
 from safebench.env.corridor import FIXED, Corridor
@@ -86,7 +85,7 @@ def from_certificate(certificate: Certificate, moving: bool = False) -> SafeSet:
     )
 
 
-def widened(safe_set: SafeSet, constrained: Sequence[int], states: int) -> SafeSet:
+def widened(safe_set: SafeSet, constrained: Int[np.ndarray, " k"], states: int) -> SafeSet:
     """The set of some states as one of all `states`, of which it says nothing about the others."""
     into = np.zeros((len(constrained), states))
     into[np.arange(len(constrained)), constrained] = 1.0

@@ -211,7 +211,7 @@ def violation(
     The distance is in half-widths of the box: of a side, or across a half-space; or in what `excess` measures
     in.
     """
-    box, part, number = task.constraints, x, True
+    box, part, number = task.constraints, x, jnp.array(True)
     if task.dynamics.unconstrained:
         part, number = x[task.constrained], ~jnp.any(jnp.isnan(x))
     inside = number & jnp.all((part >= box.lower) & (part <= box.upper))
@@ -267,7 +267,7 @@ def safe_set_of(task: Task, certificate: Certificate) -> SafeSet:
 
 
 def magnitude(task: Task) -> Float[np.ndarray, " n"]:
-    """What rounding of one step is measured against: the certificate's, of unconstrained states the model's."""
+    """What rounding of one step is measured against; of unconstrained states by the model's conditioning."""
     proven, model = task.certificate.magnitude, task.dynamics.model
     if not task.dynamics.unconstrained or model is None:
         return proven

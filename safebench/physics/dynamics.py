@@ -28,7 +28,7 @@ from safebench.physics.commands import Commanded, Commands, commanded_actuators
 from safebench.physics.fingerprint import absorb, fingerprint
 from safebench.physics.quiet import quiet
 from safebench.physics.supported import check_supported, without_collisions
-from safebench.physics.unconstrained import NONE, Unconstrained, check_independent, constrained, indices_of
+from safebench.physics.unconstrained import Unconstrained, check_independent, constrained, indices_of
 from safebench.sets.inclusion import Inclusion, linear_inclusion
 from safebench.sets.polytope import Box
 
@@ -51,8 +51,8 @@ class Dynamics:
     fingerprint: SHA-256 of everything that determines `step`; certificates are bound to it.
     model: the MuJoCo model, or None for a task that is not mechanical.
     physics: which implementation `step` is ("plain" for tasks that are not mechanical).
-    state_names: of the constrained states: the joints' names and, with "dot" added, those of their velocities;
-        () where not mechanical.
+    state_names: of the constrained states: the joints' names and, with "dot" added, those of their
+        velocities; () where not mechanical.
     action_names: the actuators' names; () where not mechanical.
     commanded: the actuators whose action is an acceleration of their joint (see safebench.physics.commands).
     controls: (x, a) -> the model's `ctrl` (m,) that an action stands for; None where not mechanical.

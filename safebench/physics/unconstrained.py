@@ -114,12 +114,12 @@ def check_independent(
 def _check_limits(
     model: mujoco.MjModel, names: Sequence[str], unconstrained: Unconstrained, commanded: Commanded
 ) -> None:
-    """A limit of a force holds for every state: none can be shown where nothing bounds one that it depends on."""
+    """Refuse limits of forces that depend on an unconstrained state: nothing bounds those."""
     code = program(*forces_of(model, commanded))
     for other in unconstrained:
         for order, actuator in zip(degrees(code, [other]), commanded, strict=True):
             if order and limit_of(model, actuator) < np.inf:
                 raise ValueError(
-                    f"the forcerange of {model.actuator(actuator).name} cannot be proven: its force depends on "
-                    f"{names[other]}, which is unconstrained; leave it out"
+                    f"the forcerange of {model.actuator(actuator).name} cannot be proven: the force depends "
+                    f"on {names[other]}, which is unconstrained; leave it out"
                 )
