@@ -30,9 +30,12 @@ from safebench.household.profiles import (
 )
 from safebench.household.tariff import electricity_cost
 from safebench.navigation.among_discs import among_discs
+from safebench.navigation.arm_among_discs import arm_among_discs
+from safebench.navigation.arm_scenes import ArmArena, ArmScene, arm_scenes, length_left, way_left
 from safebench.navigation.crowd import crowd_clearance, next_corridors
 from safebench.navigation.discs import by_distance, penetration
 from safebench.navigation.geodesic import way
+from safebench.navigation.joint_space import Grid, TwoLinks, distance_to_arm, joints
 from safebench.navigation.scenes import Arena, Scene, scenes
 from safebench.physics.dynamics import Dynamics, Physics, linear, mechanical
 from safebench.physics.kinematics import site_position
@@ -44,6 +47,8 @@ from safebench.sets.synthesis import prove_safe_set
 __all__ = [
     "STARTS",
     "Arena",
+    "ArmArena",
+    "ArmScene",
     "Box",
     "Certificate",
     "Context",
@@ -51,6 +56,7 @@ __all__ = [
     "Corridors",
     "Discs",
     "Dynamics",
+    "Grid",
     "Physics",
     "Picture",
     "Polytope",
@@ -59,12 +65,16 @@ __all__ = [
     "Search",
     "Start",
     "Task",
+    "TwoLinks",
     "allowed",
     "among_discs",
+    "arm_among_discs",
+    "arm_scenes",
     "box",
     "by_distance",
     "crowd_clearance",
     "discomfort",
+    "distance_to_arm",
     "electricity_cost",
     "half_spaces",
     "heated_house",
@@ -72,6 +82,8 @@ __all__ = [
     "hour_of",
     "household_observation",
     "invented_year",
+    "joints",
+    "length_left",
     "linear",
     "mechanical",
     "moving_set",
@@ -90,4 +102,5 @@ __all__ = [
     "uniform_disturbance",
     "uniform_starts",
     "way",
+    "way_left",
 ]
