@@ -7,7 +7,7 @@ A task is a module with `make(physics) -> Task` and `synthesise(progress) -> Cer
 
 from safebench.env.corridor import Corridor, Corridors, Start
 from safebench.env.derivatives import safe_norm
-from safebench.env.picture import Discs, Picture
+from safebench.env.picture import Discs, Links, Picture
 from safebench.env.safe_set import moving_set
 from safebench.env.shipped import shipped_certificate, shipped_model
 from safebench.env.task import (
@@ -57,6 +57,7 @@ __all__ = [
     "Discs",
     "Dynamics",
     "Grid",
+    "Links",
     "Physics",
     "Picture",
     "Polytope",

@@ -26,8 +26,11 @@ from safebench.task import (
     ArmScene,
     Certificate,
     Corridor,
+    Discs,
     Grid,
+    Links,
     Physics,
+    Picture,
     Progress,
     Search,
     Task,
@@ -110,6 +113,17 @@ def reached(x: Float[Array, " 4"], scene: ArmScene) -> Bool[Array, " 1"]:
     return (safe_norm(joints(ARM, x[:2])[2] - target(scene)) <= GOAL_RADIUS)[None]
 
 
+def picture(x: Float[Array, " 4"], scene: ArmScene, corridor: Corridor) -> Picture:
+    """The obstacles, the arm, and where its tip should be."""
+    corners = joints(ARM, x[:2])
+    return Picture(
+        obstacles=scene.discs,
+        bodies=Discs(corners[2:], jnp.array([ARM.radius / 2])),
+        goals=target(scene)[None],
+        links=Links(jnp.stack([corners[:2], corners[1:]]), jnp.full(2, ARM.radius)),
+    )
+
+
 def synthesise(progress: Progress | None = None) -> Certificate:
     """Find and prove the safe set from scratch; seconds."""
     dynamics = mechanical(shipped_model(__file__), DISTURBANCE_INPUT, commands="acceleration")
@@ -142,4 +156,5 @@ def make(physics: Physics = "mjx") -> Task:
         excess=excess,
         reached=reached,
         corridors=arm_among_discs(certificate, arm_scenes(ARENA)),
+        picture=picture,
     )

@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Circle, Patch
 
-from safebench.commands import bodies, section
-from safebench.commands.bodies import frame_of, shown_of
+from safebench.commands import bodies
+from safebench.commands.bodies import frame_of, has_sections, shown_of
 from safebench.commands.column import INTERVENES, LIMIT, OUTSIDE, SAFE, Column, Part, event_colour
 from safebench.env.rollout import Rollout
 from safebench.env.task import Task
@@ -41,12 +41,14 @@ class Window(NamedTuple):
 def window(task: Task, rollouts: Sequence[Rollout]) -> Window:
     """What holds the walls and all that the rollouts' pictures show, but for bodies that are far outside."""
     pictures = [shown_of(found) for found in rollouts]
-    walls = _walls(task, pictures[0].bodies.radius.shape[1])
+    walls = _walls(task, rollouts[0])
     parts: list[Any] = [] if walls is None else list(walls)
     for shown in pictures:
         for discs in (shown.obstacles, shown.bodies):
             reach = np.where(discs.radius >= 0, discs.radius, np.nan)[..., None]
             parts += [discs.centre - reach, discs.centre + reach]
+        around = shown.links.radius[..., None, None]
+        parts += [shown.links.ends - around, shown.links.ends + around]
         parts += [shown.goals, shown.lower, shown.upper]
     points = np.concatenate([part.reshape(-1, 2) for part in parts])
     points = np.where(np.isfinite(points), points, np.nan)
@@ -92,7 +94,7 @@ def panel(
 
 def axis_names(task: Task, rollout: Rollout) -> tuple[str, str]:
     """What the sides of the plane are: the coordinates of a single body, else metres."""
-    if shown_of(rollout).bodies.radius.shape[1] != 1 or not section.has_section(task.safe_set, 1):
+    if shown_of(rollout).bodies.radius.shape[1] != 1 or not has_sections(task, rollout):
         return "[m]", "[m]"
     across, up = np.argmax(np.abs(task.safe_set.translations), axis=0)
     return f"{task.state_names[across]} [m]", f"{task.state_names[up]} [m]"
@@ -108,7 +110,7 @@ def legend(task: Task, columns: Sequence[Column]) -> list[Any]:
         goal = _star(0, 0, GOAL if shown.goals.shape[1] == 1 else "white")
         goal.set(label="goal", linestyle="none")
         handles.append(goal)
-    if section.has_section(task.safe_set, shown.bodies.radius.shape[1]):
+    if has_sections(task, columns[0].rollout):
         handles.append(Patch(facecolor=SAFE, edgecolor=bodies.EDGE, label="safe positions at this velocity"))
     if shown.lower.shape[1]:
         handles.append(Patch(fill=False, edgecolor=bodies.BOX, linestyle=(0, (2, 1)), label="free box"))
@@ -167,10 +169,10 @@ def _pieces(
     return np.where(which[:, None, None], pieces, np.nan)
 
 
-def _walls(task: Task, count: int) -> tuple[np.ndarray, np.ndarray] | None:
-    if not section.has_section(task.safe_set, count):
+def _walls(task: Task, rollout: Rollout) -> tuple[np.ndarray, np.ndarray] | None:
+    if not has_sections(task, rollout):
         return None
-    ways = task.safe_set.translations
+    ways, count = task.safe_set.translations, shown_of(rollout).bodies.radius.shape[1]
     low, high = ((side @ ways).reshape(count, 2) for side in (task.constraints.lower, task.constraints.upper))
     return low.min(axis=0), high.max(axis=0)
 

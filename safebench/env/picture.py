@@ -6,6 +6,8 @@ import numpy as np
 from jaxtyping import Array, Float
 
 NOTHING: Any = np.zeros((0, 2))
+NO_RADIUS: Any = np.zeros(0)
+NO_ENDS: Any = np.zeros((0, 2, 2))
 
 
 class Discs(NamedTuple):
@@ -15,11 +17,19 @@ class Discs(NamedTuple):
     radius: Float[Array, " discs"]
 
 
+class Links(NamedTuple):
+    """Links of an arm, capsules in a plane. ends [m]: of each its first and its second; radius [m]."""
+
+    ends: Float[Array, "links 2 2"]
+    radius: Float[Array, " links"]
+
+
 class Picture(NamedTuple):
     """One moment of a scene, seen from above (or from the side for what moves in a vertical plane).
 
     obstacles: what must not be touched. bodies: what moves. goals: where it is to go.
     lower, upper: corners of the free boxes, one row per box.
+    links: of an arm, whose plane is not that of its positions, joint angles: these are not drawn.
     """
 
     obstacles: Discs
@@ -27,3 +37,4 @@ class Picture(NamedTuple):
     goals: Float[Array, "goals 2"]
     lower: Float[Array, "boxes 2"] = NOTHING
     upper: Float[Array, "boxes 2"] = NOTHING
+    links: Links = Links(NO_ENDS, NO_RADIUS)

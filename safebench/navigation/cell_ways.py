@@ -15,6 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Scalar
 
+from safebench.env.derivatives import safe_norm
+
 ROUGH = 3.0
 """How much longer a way is outside of the free part."""
 AT_ONCE = 64
@@ -98,17 +100,22 @@ def length_at(
     scene: Int[Array, ""],
     point: Float[Array, " 2"],
 ) -> Scalar:
-    """The length of the shortest way from a point, interpolated between four nodes."""
-    place = (point - jnp.asarray(lattice.low, point.dtype)) / jnp.asarray(lattice.size, point.dtype)
+    """The length of the shortest way from a point, interpolated between four nodes.
+
+    Outside of the lattice it grows ROUGH times as fast as the distance to it.
+    """
+    low, size = jnp.asarray(lattice.low, point.dtype), jnp.asarray(lattice.size, point.dtype)
+    within = jnp.clip(point, low, low + (lattice.nodes - 1) * size)
+    place = (within - low) / size
     cell = jnp.clip(jnp.floor(jax.lax.stop_gradient(place)), 0, lattice.nodes - 2)
     cell = jnp.nan_to_num(cell).astype(jnp.int32)
-    share = place - cell.astype(point.dtype)  # beyond 0 and 1 outside of the lattice: it goes on as it was
+    share = place - cell.astype(point.dtype)
     known = jnp.asarray(table)
     lower, upper = (
         [known[scene, cell[0] + i, cell[1] + j].astype(point.dtype) for j in (0, 1)] for i in (0, 1)
     )
     sides = [low + share[1] * (high - low) for low, high in (lower, upper)]
-    return sides[0] + share[0] * (sides[1] - sides[0])
+    return sides[0] + share[0] * (sides[1] - sides[0]) + ROUGH * safe_norm(point - within)
 
 
 def way_at(

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from arm_gap import arm_gap as gap
 
 from safebench.env.picture import Discs
 from safebench.navigation.free_box import Span
@@ -33,20 +34,6 @@ def drawn(count, seed=0):
         np.arange(3) < rng.integers(1, 4, (count, 1)), rng.uniform(0.05, 0.15, (count, 3)), -1.0
     )
     return centre, radius
-
-
-def gap(q, centre, radius, thickness=0.04):
-    """From the arm to the nearest disc, by complex numbers: a link runs along e^(-i angle)."""
-    place = centre[..., 0] + 1j * centre[..., 1]
-    ends = np.zeros(q.shape[:-1], complex)
-    least = np.full(q.shape[:-1], np.inf)
-    for angle in (q[..., 0], q[..., 0] + q[..., 1]):
-        seen = (place - ends[..., None]) * np.exp(1j * angle)[..., None]  # the link lies along the real axis
-        beyond = np.where(seen.real < 0, seen.real, np.maximum(seen.real - 0.5, 0.0))
-        away = np.where(radius < 0, np.inf, np.hypot(beyond, seen.imag) - radius - thickness)
-        least = np.minimum(least, away.min(axis=-1))
-        ends = ends + 0.5 * np.exp(-1j * angle)
-    return least
 
 
 def of_all(arm, centre, radius):
