@@ -7,7 +7,7 @@ A task is a module with `make(physics) -> Task` and `synthesise(progress) -> Cer
 
 from safebench.env.corridor import Corridor, Corridors, Start
 from safebench.env.derivatives import safe_norm
-from safebench.env.picture import Discs, Links, Picture
+from safebench.env.picture import Discs, JointMap, Links, Picture
 from safebench.env.safe_set import moving_set
 from safebench.env.shipped import shipped_certificate, shipped_model
 from safebench.env.task import (
@@ -31,7 +31,14 @@ from safebench.household.profiles import (
 from safebench.household.tariff import electricity_cost
 from safebench.navigation.among_discs import among_discs
 from safebench.navigation.arm_among_discs import arm_among_discs
-from safebench.navigation.arm_scenes import ArmArena, ArmScene, arm_scenes, length_left, way_left
+from safebench.navigation.arm_scenes import (
+    ArmArena,
+    ArmScene,
+    arm_scenes,
+    joint_map,
+    length_left,
+    way_left,
+)
 from safebench.navigation.crowd import crowd_clearance, next_corridors
 from safebench.navigation.discs import by_distance, penetration
 from safebench.navigation.geodesic import way
@@ -57,6 +64,7 @@ __all__ = [
     "Discs",
     "Dynamics",
     "Grid",
+    "JointMap",
     "Links",
     "Physics",
     "Picture",
@@ -83,6 +91,7 @@ __all__ = [
     "hour_of",
     "household_observation",
     "invented_year",
+    "joint_map",
     "joints",
     "length_left",
     "linear",

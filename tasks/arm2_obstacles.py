@@ -39,6 +39,7 @@ from safebench.task import (
     arm_scenes,
     by_distance,
     distance_to_arm,
+    joint_map,
     joints,
     length_left,
     mechanical,
@@ -114,13 +115,14 @@ def reached(x: Float[Array, " 4"], scene: ArmScene) -> Bool[Array, " 1"]:
 
 
 def picture(x: Float[Array, " 4"], scene: ArmScene, corridor: Corridor) -> Picture:
-    """The obstacles, the arm, and where its tip should be."""
+    """The obstacles, the arm, where its tip should be, and the same for its joint angles."""
     corners = joints(ARM, x[:2])
     return Picture(
         obstacles=scene.discs,
         bodies=Discs(corners[2:], jnp.array([ARM.radius / 2])),
         goals=target(scene)[None],
         links=Links(jnp.stack([corners[:2], corners[1:]]), jnp.full(2, ARM.radius)),
+        joints=joint_map(arm_scenes(ARENA), scene),
     )
 
 

@@ -84,7 +84,7 @@ def panel(
             axes.add_patch(Circle(tuple(centre), radius, facecolor=OBSTACLE, edgecolor="0.3", linewidth=0.6))
     goals = shown.goals[0]
     for goal, tint in zip(goals, tints if len(tints) == len(goals) > 1 else [GOAL] * len(goals), strict=True):
-        axes.add_line(_star(float(goal[0]), float(goal[1]), tint))
+        axes.add_line(star(float(goal[0]), float(goal[1]), tint))
     for start, tint in zip(shown.bodies.centre[0], tints, strict=True):
         axes.plot(*start, "o", markersize=4.5, markerfacecolor="white", markeredgecolor=tint, zorder=4)
     for moment in moments:
@@ -107,7 +107,7 @@ def legend(task: Task, columns: Sequence[Column]) -> list[Any]:
     if (shown.obstacles.radius >= 0).any():
         handles.append(Patch(facecolor=OBSTACLE, edgecolor="0.3", label="obstacle"))
     if shown.goals.shape[1]:
-        goal = _star(0, 0, GOAL if shown.goals.shape[1] == 1 else "white")
+        goal = star(0, 0, GOAL if shown.goals.shape[1] == 1 else "white")
         goal.set(label="goal", linestyle="none")
         handles.append(goal)
     if has_sections(task, columns[0].rollout):
@@ -131,21 +131,9 @@ Ways = list[tuple[np.ndarray, dict[str, Any]]]
 def _moving(axes: Axes, task: Task, column: Column, tints: Sequence[str], indices: Sequence[int]) -> Part:
     """The ways up to now, everything at now, and a frame that says what has just happened."""
     rollout = column.rollout
-    changed, broken = rollout.intervened, np.asarray(rollout.safety.violations) > 0
-    entered = broken & ~np.append(False, broken[:-1])
     lines = []
     for body, tint in enumerate(tints):
-        way = np.asarray(shown_of(rollout).bodies.centre[:, body])
-        drawn: Ways = [
-            (_pieces(way, changed), {"color": INTERVENES, "linewidth": 4.5, "alpha": 0.3, "zorder": 2}),
-            (_pieces(way, np.ones(len(way) - 1, bool)), {"color": tint, "linewidth": 1.3, "zorder": 3}),
-            (_pieces(way, broken), {"color": OUTSIDE, "linewidth": 2.4, "zorder": 3.5}),
-            (
-                _pieces(way, entered)[:, 1:],
-                {"color": OUTSIDE, "linestyle": "none", "marker": "x", "zorder": 5},
-            ),
-        ]
-        for points, look in drawn:
+        for points, look in ways(rollout, np.asarray(shown_of(rollout).bodies.centre[:, body]), tint):
             (line,) = axes.plot([], [], **look)
             lines.append((line, points))
     now = bodies.add(axes, task, rollout, tints)
@@ -161,6 +149,18 @@ def _moving(axes: Axes, task: Task, column: Column, tints: Sequence[str], indice
     return Part(change, (*artists, *axes.spines.values()))
 
 
+def ways(rollout: Rollout, way: Float[np.ndarray, "steps_plus_1 2"], tint: str) -> Ways:
+    """A way with what happened on it: points of lines by step (steps, 2 or 3, 2), and how each looks."""
+    changed, broken = rollout.intervened, np.asarray(rollout.safety.violations) > 0
+    entered = broken & ~np.append(False, broken[:-1])
+    return [
+        (_pieces(way, changed), {"color": INTERVENES, "linewidth": 4.5, "alpha": 0.3, "zorder": 2}),
+        (_pieces(way, np.ones(len(way) - 1, bool)), {"color": tint, "linewidth": 1.3, "zorder": 3}),
+        (_pieces(way, broken), {"color": OUTSIDE, "linewidth": 2.4, "zorder": 3.5}),
+        (_pieces(way, entered)[:, 1:], {"color": OUTSIDE, "linestyle": "none", "marker": "x", "zorder": 5}),
+    ]
+
+
 def _pieces(
     way: Float[np.ndarray, "steps_plus_1 2"], which: Bool[np.ndarray, " steps"]
 ) -> Float[np.ndarray, "steps 3 2"]:
@@ -172,8 +172,8 @@ def _pieces(
 def _walls(task: Task, rollout: Rollout) -> tuple[np.ndarray, np.ndarray] | None:
     if not has_sections(task, rollout):
         return None
-    ways, count = task.safe_set.translations, shown_of(rollout).bodies.radius.shape[1]
-    low, high = ((side @ ways).reshape(count, 2) for side in (task.constraints.lower, task.constraints.upper))
+    axes, count = task.safe_set.translations, shown_of(rollout).bodies.radius.shape[1]
+    low, high = ((side @ axes).reshape(count, 2) for side in (task.constraints.lower, task.constraints.upper))
     return low.min(axis=0), high.max(axis=0)
 
 
@@ -182,6 +182,7 @@ def _colours(column: Column) -> list[str]:
     return [colour(column.name)] if count == 1 else [MANY[body % len(MANY)] for body in range(count)]
 
 
-def _star(x: float, y: float, tint: str) -> Line2D:
+def star(x: float, y: float, tint: str) -> Line2D:
+    """A goal."""
     edge: dict[str, Any] = {"markeredgecolor": "black", "markeredgewidth": 0.6}
     return Line2D([x], [y], marker="*", markersize=10, markerfacecolor=tint, zorder=5.5, **edge)

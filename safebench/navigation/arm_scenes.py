@@ -18,7 +18,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, Scalar
 from scipy import ndimage
 
-from safebench.env.picture import Discs
+from safebench.env.picture import Discs, JointMap
 from safebench.navigation.cell_ways import Lattice, length_at, shortest_lengths, way_at
 from safebench.navigation.joint_space import Grid, TwoLinks, certified, integral_image
 
@@ -121,6 +121,13 @@ def way_left(many: ArmScenes, scene: ArmScene, q: Float[Array, " 2"]) -> tuple[S
 def length_left(many: ArmScenes, scene: ArmScene, q: Float[Array, " 2"]) -> Scalar:
     """The length [rad] of the shortest way from joint angles to the goal."""
     return length_at(many.arena.lattice, many.length, scene.number, q)
+
+
+def joint_map(many: ArmScenes, scene: ArmScene) -> JointMap:
+    """What a picture shows of a scene's joint space."""
+    corners = jnp.asarray(many.image)[scene.number].astype(jnp.int32)
+    half = jnp.asarray(many.arena.grid.half_width)
+    return JointMap(jnp.diff(jnp.diff(corners, axis=0), axis=1) > 0, -half, half, scene.goal[None])
 
 
 # Beforehand ------------------------------------------------------------------------------------------------
