@@ -36,13 +36,13 @@ from safebench.navigation.arm_scenes import (
     ArmScene,
     arm_scenes,
     joint_map,
-    length_left,
-    way_left,
+    joint_way,
+    joint_way_length,
 )
 from safebench.navigation.crowd import crowd_clearance, next_corridors
 from safebench.navigation.discs import by_distance, penetration
 from safebench.navigation.geodesic import way
-from safebench.navigation.joint_space import Grid, TwoLinks, distance_to_arm, joints
+from safebench.navigation.joint_space import JointGrid, TwoLinks, arm_corners, distance_to_arm
 from safebench.navigation.scenes import Arena, Scene, scenes
 from safebench.physics.dynamics import Dynamics, Physics, linear, mechanical
 from safebench.physics.kinematics import site_position
@@ -63,7 +63,7 @@ __all__ = [
     "Corridors",
     "Discs",
     "Dynamics",
-    "Grid",
+    "JointGrid",
     "JointMap",
     "Links",
     "Physics",
@@ -78,6 +78,7 @@ __all__ = [
     "allowed",
     "among_discs",
     "arm_among_discs",
+    "arm_corners",
     "arm_scenes",
     "box",
     "by_distance",
@@ -92,8 +93,8 @@ __all__ = [
     "household_observation",
     "invented_year",
     "joint_map",
-    "joints",
-    "length_left",
+    "joint_way",
+    "joint_way_length",
     "linear",
     "mechanical",
     "moving_set",
@@ -112,5 +113,4 @@ __all__ = [
     "uniform_disturbance",
     "uniform_starts",
     "way",
-    "way_left",
 ]

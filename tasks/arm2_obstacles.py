@@ -27,7 +27,7 @@ from safebench.task import (
     Certificate,
     Corridor,
     Discs,
-    Grid,
+    JointGrid,
     Links,
     Physics,
     Picture,
@@ -36,19 +36,19 @@ from safebench.task import (
     Task,
     TwoLinks,
     arm_among_discs,
+    arm_corners,
     arm_scenes,
     by_distance,
     distance_to_arm,
     joint_map,
-    joints,
-    length_left,
+    joint_way,
+    joint_way_length,
     mechanical,
     prove_safe_set,
     safe_norm,
     shipped_certificate,
     shipped_model,
     symmetric_box,
-    way_left,
 )
 
 SPEED = 1.5  # rad/s
@@ -59,7 +59,7 @@ FREE = 0.15  # rad, how far the safe set reaches around its reference
 ARM = TwoLinks(lengths=(0.5, 0.5), radius=0.04)
 ARENA = ArmArena(
     arm=ARM,
-    grid=Grid(half_width=(2.82, 2.52)),
+    grid=JointGrid(half_width=(2.82, 2.52)),
     reach=FREE,
     spare=0.05,
     references=(2.8 - FREE, 2.5 - FREE),
@@ -78,8 +78,8 @@ def observe(x: Float[Array, " 4"], scene: ArmScene, corridor: Corridor) -> Float
     q, speeds = x[:2], x[2:]
     above = jnp.minimum(corridor.high + FREE - q, 1.5)
     below = jnp.minimum(q - corridor.low + FREE, 1.5)
-    length, direction = way_left(arm_scenes(ARENA), scene, q)
-    tip = joints(ARM, q)[2]
+    length, direction = joint_way(arm_scenes(ARENA), scene, q)
+    tip = arm_corners(ARM, q)[2]
     centres, radii = by_distance(scene.discs, tip)
     there = radii > 0
     centres, radii = jnp.where(there[:, None], centres, 2.0), jnp.where(there, 5 * radii, 0.0)
@@ -89,7 +89,7 @@ def observe(x: Float[Array, " 4"], scene: ArmScene, corridor: Corridor) -> Float
 
 def target(scene: ArmScene) -> Float[Array, " 2"]:
     """Where the tip should be, in the arm's plane [m]."""
-    return joints(ARM, scene.goal)[2]
+    return arm_corners(ARM, scene.goal)[2]
 
 
 def reward(
@@ -99,7 +99,7 @@ def reward(
 
     The straight distance would teach to stay in front of an obstacle.
     """
-    return -length_left(arm_scenes(ARENA), scene, after[:2])
+    return -joint_way_length(arm_scenes(ARENA), scene, after[:2])
 
 
 def excess(x: Float[Array, " 4"], scene: ArmScene) -> Float[Array, " discs"]:
@@ -111,12 +111,12 @@ def excess(x: Float[Array, " 4"], scene: ArmScene) -> Float[Array, " discs"]:
 
 def reached(x: Float[Array, " 4"], scene: ArmScene) -> Bool[Array, " 1"]:
     """Whether the tip is within 5 cm of its goal."""
-    return (safe_norm(joints(ARM, x[:2])[2] - target(scene)) <= GOAL_RADIUS)[None]
+    return (safe_norm(arm_corners(ARM, x[:2])[2] - target(scene)) <= GOAL_RADIUS)[None]
 
 
 def picture(x: Float[Array, " 4"], scene: ArmScene, corridor: Corridor) -> Picture:
     """The obstacles, the arm, where its tip should be, and the same for its joint angles."""
-    corners = joints(ARM, x[:2])
+    corners = arm_corners(ARM, x[:2])
     return Picture(
         obstacles=scene.discs,
         bodies=Discs(corners[2:], jnp.array([ARM.radius / 2])),

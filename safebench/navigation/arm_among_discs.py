@@ -7,7 +7,7 @@ from jaxtyping import Array, Float, PRNGKeyArray, Scalar
 from safebench.env import safe_set as safe_sets
 from safebench.env.corridor import Corridor, Corridors, Start
 from safebench.env.safe_set import SafeSet
-from safebench.navigation.arm_scenes import ArmScene, ArmScenes, pick_arm_scene, way_left
+from safebench.navigation.arm_scenes import ArmScene, ArmScenes, joint_way, pick_arm_scene
 from safebench.navigation.free_box import Span
 from safebench.navigation.joint_space import blocked, grown
 from safebench.navigation.next_box import REACH, next_box
@@ -36,7 +36,7 @@ def arm_among_discs(certificate: Certificate, many: ArmScenes) -> Corridors:
         return joint_clearance(safe_set, many, scene, corridor)
 
     def move(x: Float[Array, " 4"], scene: ArmScene, corridor: Corridor) -> Corridor:
-        _, towards = way_left(many, scene, x[:2])
+        _, towards = joint_way(many, scene, x[:2])
 
         def grow(span: Span, bounds: Span) -> Span:
             return grown(many.arena.grid, many.image, scene.number, span, bounds, REACH)

@@ -20,7 +20,7 @@ from scipy import ndimage
 
 from safebench.env.picture import Discs, JointMap
 from safebench.navigation.cell_ways import Lattice, length_at, shortest_lengths, way_at
-from safebench.navigation.joint_space import Grid, TwoLinks, certified, integral_image
+from safebench.navigation.joint_space import JointGrid, TwoLinks, certified, integral_image
 
 TRIES = 30
 """For each disc, of which one that finds no place is left out, and for each scene."""
@@ -47,7 +47,7 @@ class ArmArena:
     """
 
     arm: TwoLinks
-    grid: Grid
+    grid: JointGrid
     reach: float
     spare: float
     references: tuple[float, float]
@@ -113,12 +113,12 @@ def pick_arm_scene(many: ArmScenes, key: PRNGKeyArray) -> ArmScene:
     )
 
 
-def way_left(many: ArmScenes, scene: ArmScene, q: Float[Array, " 2"]) -> tuple[Scalar, Float[Array, " 2"]]:
+def joint_way(many: ArmScenes, scene: ArmScene, q: Float[Array, " 2"]) -> tuple[Scalar, Float[Array, " 2"]]:
     """The length [rad] of the shortest way from joint angles to the goal, and the direction it begins in."""
     return way_at(many.arena.lattice, many.length, scene.number, q)
 
 
-def length_left(many: ArmScenes, scene: ArmScene, q: Float[Array, " 2"]) -> Scalar:
+def joint_way_length(many: ArmScenes, scene: ArmScene, q: Float[Array, " 2"]) -> Scalar:
     """The length [rad] of the shortest way from joint angles to the goal."""
     return length_at(many.arena.lattice, many.length, scene.number, q)
 

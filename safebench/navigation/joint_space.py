@@ -41,7 +41,7 @@ class TwoLinks:
 
 
 @dataclass(frozen=True)
-class Grid:
+class JointGrid:
     """half_width [rad]: joint angles between -half_width and +half_width; cells: along either of them.
 
     Raises:
@@ -71,7 +71,7 @@ class Grid:
 # Where the arm is -----------------------------------------------------------------------------------------
 
 
-def joints(arm: TwoLinks, q: Float[Array, " 2"]) -> Float[Array, "3 2"]:
+def arm_corners(arm: TwoLinks, q: Float[Array, " 2"]) -> Float[Array, "3 2"]:
     """Shoulder, elbow and tip in the plane [m]."""
     shoulder = jnp.zeros(2, q.dtype)
     elbow = arm.lengths[0] * _along(q[0])
@@ -87,7 +87,7 @@ def distance_to_arm(arm: TwoLinks, q: Float[Array, " 2"], discs: Discs) -> Float
 
     +inf where no disc is.
     """
-    corners = joints(arm, q)
+    corners = arm_corners(arm, q)
     links = [_to_segment(discs.centre, corners[k], corners[k + 1], arm.lengths[k]) for k in range(2)]
     away = jnp.minimum(*links) - discs.radius - arm.radius
     return jnp.where(discs.radius < 0, jnp.inf, away)
@@ -105,7 +105,7 @@ def _to_segment(points: Array, start: Array, end: Array, length: float) -> Float
 
 
 def certified(
-    arm: TwoLinks, grid: Grid, centre: Float[np.ndarray, "discs 2"], radius: Float[np.ndarray, " discs"]
+    arm: TwoLinks, grid: JointGrid, centre: Float[np.ndarray, "discs 2"], radius: Float[np.ndarray, " discs"]
 ) -> Bool[np.ndarray, "cells cells"]:
     """Which cells, by (q1, q2), hold no joint angles at which a link touches a disc."""
     first, second = grid.centres(0)[:, None], grid.centres(1)[None, :]
@@ -120,7 +120,7 @@ def certified(
     return free
 
 
-def motion(arm: TwoLinks, grid: Grid) -> tuple[float, Float[np.ndarray, "1 cells"]]:
+def motion(arm: TwoLinks, grid: JointGrid) -> tuple[float, Float[np.ndarray, "1 cells"]]:
     """How far points of links 1 and 2 are from where they are at a cell's centre, at most [m]; 2: by q2."""
     half = grid.size / 2
     # The straighter the elbow, the farther the tip is from the shoulder.
@@ -145,7 +145,7 @@ def integral_image(free: Bool[np.ndarray, "cells cells"]) -> Int[np.ndarray, "co
 
 
 def blocked(
-    grid: Grid, image: Int[np.ndarray, "scenes corners corners"], scene: Int[Array, ""], span: Span
+    grid: JointGrid, image: Int[np.ndarray, "scenes corners corners"], scene: Int[Array, ""], span: Span
 ) -> Scalar:
     """How many cells that a box touches are not certified, and one more if it leaves the grid; 0: it is free.
 
@@ -155,7 +155,7 @@ def blocked(
     return (_count(image, scene, low, high) + jnp.where(within, 0, 1)).astype(span.lower.dtype)
 
 
-def _touched(grid: Grid, span: Span) -> tuple[Int[Array, " 2"], Int[Array, " 2"], Bool[Array, ""]]:
+def _touched(grid: JointGrid, span: Span) -> tuple[Int[Array, " 2"], Int[Array, " 2"], Bool[Array, ""]]:
     """The first cells that a box touches and the first that it does not any more; whether there are all."""
     dtype = span.lower.dtype
     half, size = jnp.asarray(grid.half_width, dtype), jnp.asarray(grid.size, dtype)
@@ -167,7 +167,7 @@ def _touched(grid: Grid, span: Span) -> tuple[Int[Array, " 2"], Int[Array, " 2"]
     return low, high, within
 
 
-def _margin(grid: Grid, dtype) -> float:
+def _margin(grid: JointGrid, dtype) -> float:
     """In cells."""
     return ROUNDING * float(jnp.finfo(dtype).eps) * grid.cells
 
@@ -180,7 +180,7 @@ def _count(image: np.ndarray, scene: Array, low: Array, high: Array) -> Int[Arra
 
 
 def grown(
-    grid: Grid,
+    grid: JointGrid,
     image: Int[np.ndarray, "scenes corners corners"],
     scene: Int[Array, ""],
     span: Span,

@@ -94,7 +94,7 @@ def test_a_still_shows_the_arm_its_violations_and_its_way_through_joint_space():
     drawn = bodies.add(figure.add_subplot(), task, found, ["blue"])
     assert not drawn.sections
     bodies.put(drawn, task, found, STEPS)
-    corners = np.asarray(module.joints(module.ARM, jnp.asarray(found.states[-1, :2])))
+    corners = np.asarray(module.arm_corners(module.ARM, jnp.asarray(found.states[-1, :2])))
     for k, link in enumerate(drawn.links):
         middle = link.get_xy()[:-1].mean(axis=0)
         np.testing.assert_allclose(middle, corners[k : k + 2].mean(axis=0), atol=1e-6)

@@ -9,11 +9,11 @@ import pytest
 from arm_gap import arm_gap
 
 from safebench.navigation.arm_scenes import ArmArena, arm_scenes, free_nodes, pick_arm_scene
-from safebench.navigation.joint_space import Grid, TwoLinks
+from safebench.navigation.joint_space import JointGrid, TwoLinks
 
 ARENA = ArmArena(
     arm=TwoLinks((0.5, 0.5), 0.04),
-    grid=Grid((2.82, 2.52)),
+    grid=JointGrid((2.82, 2.52)),
     reach=0.15,
     spare=0.05,
     references=(2.65, 2.35),

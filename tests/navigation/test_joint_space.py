@@ -11,18 +11,18 @@ from arm_gap import arm_gap as gap
 from safebench.env.picture import Discs
 from safebench.navigation.free_box import Span
 from safebench.navigation.joint_space import (
-    Grid,
+    JointGrid,
     TwoLinks,
+    arm_corners,
     blocked,
     certified,
     distance_to_arm,
     grown,
     integral_image,
-    joints,
 )
 
 ARM = TwoLinks((0.5, 0.5), 0.04)
-GRID = Grid((2.82, 2.52))
+GRID = JointGrid((2.82, 2.52))
 POINTS = 1_000_000
 
 
@@ -184,7 +184,7 @@ def test_distances_of_the_arm_are_those_of_the_oracle():
     # By hand: stretched along x, and the elbow bent downwards by a quarter turn.
     discs = Discs(jnp.array([[0.7, 0.3], [1.2, 0.0]]), jnp.array([0.1, 0.1]))
     np.testing.assert_allclose(distance_to_arm(ARM, jnp.zeros(2), discs), [0.16, 0.06], atol=1e-12)
-    corners = joints(ARM, jnp.array([0.0, np.pi / 2]))
+    corners = arm_corners(ARM, jnp.array([0.0, np.pi / 2]))
     np.testing.assert_allclose(corners, [[0, 0], [0.5, 0], [0.5, -0.5]], atol=1e-12)
     through = Discs(jnp.array([[0.25, 0.0]]), jnp.array([0.1]))
     slope = jax.jit(jax.jacobian(lambda q: distance_to_arm(ARM, q, through)))(jnp.zeros(2))
@@ -194,8 +194,8 @@ def test_distances_of_the_arm_are_those_of_the_oracle():
 def test_what_does_not_fit_is_refused():
     for cells in (0, 100, 256):
         with pytest.raises(ValueError, match="power of two from 2 to 128"):
-            Grid((1.0, 1.0), cells)
+            JointGrid((1.0, 1.0), cells)
     with pytest.raises(ValueError, match="half_width must be positive"):
-        Grid((1.0, 0.0))
+        JointGrid((1.0, 0.0))
     with pytest.raises(ValueError, match="positive lengths"):
         TwoLinks((0.5, 0.0), 0.04)

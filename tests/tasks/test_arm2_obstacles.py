@@ -79,7 +79,7 @@ def test_the_arm_is_the_models():
     for q in np.random.default_rng(0).uniform(-2.8, 2.8, (20, 2)):
         data.qpos[:] = q
         mujoco.mj_kinematics(model, data)
-        corners = np.asarray(module.joints(module.ARM, jnp.asarray(q)))
+        corners = np.asarray(module.arm_corners(module.ARM, jnp.asarray(q)))
         for k, geom in enumerate(capsules):
             radius, half = model.geom_size[geom][:2]
             assert radius == module.ARM.radius
