@@ -44,8 +44,9 @@ def whole(task: Task, columns: Sequence[Column], seen: View | Window | None) -> 
         return figure
     width, first = column_width(columns), columns[0].rollout
     jointed = joint_plane.has_joints(first)
-    heights = [(width - 0.45) / seen.aspect] + [(width - 0.45) / joint_plane.aspect(first)] * jointed
-    size = (width * len(columns), sum(heights) + 1.2 + 0.6 * jointed)
+    aspects = [seen.aspect, *([joint_plane.aspect(first)] if jointed else [])]
+    heights = [(width - 0.45) / each for each in aspects]
+    size = (width * len(columns), sum(heights) + 0.6 * (1 + len(heights)))
     figure, grid = canvas(size, len(heights), len(columns), heights, DPI)
     parts, headings = [], []
     names = plane.axis_names(task, columns[0].rollout)

@@ -143,9 +143,9 @@ def test_observations_are_of_the_order_of_one_everywhere(start):
 
 
 def steer(observation):
-    """Follow the shortest way at nearly full speed."""
+    """Follow the shortest way, faster than the joints may turn."""
     speeds, direction, left = module.SPEED * observation[2:4], observation[8:10], 3.0 * observation[10]
-    wanted = 0.95 * module.SPEED * jnp.minimum(2 * left, 1.0) * direction
+    wanted = 1.3 * module.SPEED * jnp.minimum(2 * left, 1.0) * direction
     return jnp.clip((wanted - speeds) * 4 / 5, -1, 1)
 
 
