@@ -119,6 +119,7 @@ SETTINGS = MappingProxyType(
         "seeker-blind": Config(environments=32, discount=0.98, reward_scale=0.05),
         # One window is 48 of 500 steps, of episodes that differ: many at once.
         "quadrotor-obstacles": Config(environments=32, window=48, discount=0.98, reward_scale=0.05),
+        "arm2-obstacles": Config(environments=32, discount=0.98, reward_scale=0.05),
         "crowd": Config(environments=32, discount=0.98, reward_scale=0.05),
         "crowd-8": Config(environments=32, discount=0.98, reward_scale=0.05),
         "crowd-16": Config(environments=32, discount=0.98, reward_scale=0.05),

@@ -34,7 +34,7 @@ COMPARED = (
 PAPER_TASKS = ("pendulum", "quadrotor", "energy", "energy-heating")
 """The paper's energy task is energy-heating; energy is its house all year, with a pump that cools as well."""
 PAPER_OTHER_LEARNERS = ("none", "boundary-projection", "ray-mask")
-ARMS = ("arm2", "arm4", "arm7", "arm14")
+ARMS = ("arm2", "arm4", "arm7", "arm14", "arm2-obstacles")
 NAVIGATION_TASKS = ("seeker", "seeker-blind", "quadrotor-obstacles", "crowd")
 NAVIGATION_SAFEGUARDS = (
     *("none", "boundary-projection", "ray-mask", "ray-mask-hyperbolic"),
@@ -93,7 +93,7 @@ def navigation() -> list[Cell]:
 
 
 def dimensions() -> list[Cell]:
-    """Arms of two to fourteen joints: what grows with the number of joints."""
+    """Arms of two to fourteen joints: what grows with the number of joints; and one among obstacles."""
     return [
         _standard("dimensions", task, name, "shac")
         for task in ARMS

@@ -110,7 +110,7 @@ def test_links_lead_somewhere(page):
             assert (page.parent / target).exists(), target
 
 
-ATTACKED = ("seeker", "seeker-blind", "quadrotor-obstacles", "crowd")
+ATTACKED = ("seeker", "seeker-blind", "quadrotor-obstacles", "crowd", "arm2-obstacles")
 """Tasks whose sets move and that have a recorded attack."""
 
 
