@@ -101,10 +101,19 @@ class Config:
 # A day; rewards reach -900; observations are in kW, kWh and degrees.
 _ENERGY = Config(environments=16, window=24, reward_scale=0.01, normalise=True)
 
+# Targets differ by episode; many joints need many updates, and a wide policy.
+_ARM = Config(environments=8, reward_scale=0.05, policy_hidden=(256, 256))
+
 SETTINGS = MappingProxyType(
     {
         "pendulum": Config(),
         "quadrotor": Config(),
+        # Goals differ by episode, and are seconds away.
+        "quadrotor3d": Config(environments=16, discount=0.98),
+        "arm2": _ARM,
+        "arm4": _ARM,
+        "arm7": _ARM,
+        "arm14": _ARM,
         "energy": _ENERGY,
         "energy-heating": _ENERGY,
         # A gap closes over many steps; leaders differ by episode.
@@ -112,6 +121,8 @@ SETTINGS = MappingProxyType(
         # Six minutes of steps of a second; starts are up to 140 m from the port.
         "docking": Config(environments=32, discount=0.98),
         "docking-line-of-sight": Config(environments=32, discount=0.98),
+        # Swings that pay later; without much noise some seeds never leave the hanging pole.
+        "cartpole-swingup": Config(discount=0.97, log_std_start=0.0),
         # Scenes differ by episode: many environments at once. The way is long: rewards reach -10.
         "seeker": Config(environments=32, discount=0.98, reward_scale=0.05),
         "seeker-blind": Config(environments=32, discount=0.98, reward_scale=0.05),

@@ -11,6 +11,7 @@ of double integrators, in any number of joints. The torques that this takes are 
 | limits | abs q <= 2.5, abs qdot <= 1.5 | q as in its data sheet, abs qdot <= 0.5 |
 | disturbance | 0.2 rad/s^2 on every joint | 0.05 rad/s^2 |
 | torque limit | 17, 5 N m; arm4, arm14: none | 87 N m (joints 1 to 4), 12 N m (5 to 7) |
+| horizon | 10 s | 15 s: at 0.5 rad/s the far end of a joint's range is 12 s away |
 
 Targets [m] are where the tip is for joint angles drawn uniformly; in every third episode the elbow (the
 second joint of two, the fourth of seven) is within a tenth of its range of one of its ends. The distance
@@ -34,7 +35,10 @@ from jaxtyping import Array, Bool, Float, PRNGKeyArray, Scalar
 from safebench.task import (
     Box,
     Certificate,
+    Corridor,
+    Discs,
     Physics,
+    Picture,
     Progress,
     Search,
     Task,
@@ -50,6 +54,7 @@ from safebench.task import (
 VARIANTS = {"arm4": {"links": 4}, "arm7": {"links": 7}, "arm14": {"links": 14}}
 
 HORIZON = 200
+PANDA_HORIZON = 300
 GOAL_RADIUS = 0.05  # m
 AXES = ("0 1 0", "0 1 0", "0 0 1", "0 0 1")  # of a chain's joints, in turns
 PANDA = 7  # links of the arm that is no chain of rods
@@ -145,10 +150,15 @@ def make(physics: Physics = "mjx", links: int = 2) -> Task:
         return Goal(tip(low + share * (high - low)))
 
     def observe(x: Float[Array, " n"], goal: Goal) -> Float[Array, " o"]:
-        """(angles and speeds in units of their limits, tip, target, way from one to the other [m])."""
+        """(angles and speeds in units of their limits, tip, target, way from one to the other [m], turn).
+
+        turn: minus the derivative of half the squared way by the angles [m^2/rad]: where each joint should
+        turn to bring the tip nearer.
+        """
         place = tip(x[:links])
         scaled = (x - jnp.asarray(limits.centre, x.dtype)) / jnp.asarray(limits.radius, x.dtype)
-        return jnp.concatenate([scaled, place, goal.target, goal.target - place])
+        turn = jax.grad(lambda q: jnp.dot(tip(q), goal.target - place))(x[:links])
+        return jnp.concatenate([scaled, place, goal.target, goal.target - place, turn])
 
     def reward(x: Array, a: Array, after: Array, goal: Goal) -> Scalar:
         """-(distance of the tip to the target [m] + 0.01 |a|^2 / links), at the next state."""
@@ -158,10 +168,15 @@ def make(physics: Physics = "mjx", links: int = 2) -> Task:
         """Whether the tip is within 5 cm of the target."""
         return (safe_norm(tip(x[:links]) - goal.target) <= GOAL_RADIUS)[None]
 
+    def picture(x: Array, goal: Goal, corridor: Corridor) -> Picture:
+        """The target, seen from the side: x to the right, z up."""
+        nothing = Discs(jnp.zeros((0, 2)), jnp.zeros(0))
+        return Picture(nothing, nothing, goal.target[None, ::2])
+
     return Task(
         name=f"arm{links}",
         summary=f"reach targets with a {links}-joint arm, joints commanded by acceleration",
-        horizon=HORIZON,
+        horizon=PANDA_HORIZON if links == PANDA else HORIZON,
         dynamics=dynamics,
         constraints=limits,
         disturbance=disturbance(links),
@@ -170,4 +185,5 @@ def make(physics: Physics = "mjx", links: int = 2) -> Task:
         reward=reward,
         begin=begin,
         reached=reached,
+        picture=picture,
     )

@@ -23,8 +23,11 @@ from jaxtyping import Array, Bool, Float, PRNGKeyArray, Scalar
 
 from safebench.task import (
     Certificate,
+    Corridor,
+    Discs,
     Dynamics,
     Physics,
+    Picture,
     Progress,
     Search,
     Task,
@@ -42,6 +45,7 @@ DISTURBANCE_INPUT = np.eye(6, 3)
 HORIZON = 240
 GOAL_RADIUS = 0.3  # m
 FARTHEST = 3.0  # m, from start to goal in each direction
+VIEW = np.array([[1.0, 0.0, 0.0], np.array([0.0, 0.3, 1.0]) / np.hypot(0.3, 1.0)])  # of the model's camera
 ARENA = 6.5  # m, half-width of the cube that goals lie in
 
 
@@ -71,6 +75,12 @@ def reward(x: Float[Array, " 12"], a: Float[Array, " 4"], after: Float[Array, " 
 def reached(x: Float[Array, " 12"], goal: Goal) -> Bool[Array, " 1"]:
     """Whether the vehicle is within 0.3 m of the goal."""
     return (safe_norm(x[:3] - goal.target) <= GOAL_RADIUS)[None]
+
+
+def picture(x: Float[Array, " 12"], goal: Goal, corridor: Corridor) -> Picture:
+    """The goal, as the model's camera sees it."""
+    nothing = Discs(jnp.zeros((0, 2)), jnp.zeros(0))
+    return Picture(nothing, nothing, jnp.asarray(VIEW @ goal.target)[None])
 
 
 def vehicle(physics: Physics = "mjx") -> Dynamics:
@@ -106,4 +116,5 @@ def make(physics: Physics = "mjx") -> Task:
         reward=reward,
         begin=begin,
         reached=reached,
+        picture=picture,
     )

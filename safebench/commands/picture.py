@@ -10,6 +10,7 @@ from scipy.spatial import ConvexHull
 
 CIRCLE = np.stack([np.cos(angles := np.linspace(0, 2 * np.pi, 33)[:-1]), np.sin(angles)], axis=1)
 ROUND = (mujoco.mjtGeom.mjGEOM_SPHERE, mujoco.mjtGeom.mjGEOM_CAPSULE)
+NO_GOALS = np.zeros((0, 2))
 CORNERS = np.array([[i, j, k] for i in (-1, 1) for j in (-1, 1) for k in (-1, 1)], float)
 
 
@@ -34,11 +35,20 @@ class View(NamedTuple):
         return float(width / height)
 
 
-def view_of(model: mujoco.MjModel, positions: Float[np.ndarray, "t q"], margin: float = 0.08) -> View:
-    """The view along the model's first camera (without one: along +y) of everything it ever shows."""
+def view_of(
+    model: mujoco.MjModel,
+    positions: Float[np.ndarray, "t q"],
+    goals: Float[np.ndarray, "goals 2"] = NO_GOALS,
+    margin: float = 0.08,
+) -> View:
+    """The view along the model's first camera (without one: along +y) of everything it ever shows.
+
+    goals: in the coordinates of that view; they are seen as well.
+    """
     axes = first_camera(model)
     points = np.concatenate(
         [outline.points for q in positions if np.isfinite(q).all() for outline in outlines(model, q, axes)]
+        + [goals]
     )
     low, high = points.min(axis=0), points.max(axis=0)
     pad = margin * (high - low).max()

@@ -38,6 +38,18 @@ class Window(NamedTuple):
         return float(width / height)
 
 
+def has_bodies(rollout: Rollout) -> bool:
+    """Whether the task's pictures show bodies that move in a plane."""
+    return rollout.pictures is not None and rollout.pictures.bodies.radius.shape[1] > 0
+
+
+def goals_over_mechanism(rollout: Rollout) -> Float[np.ndarray, "goals 2"]:
+    """The goals of pictures without bodies, in the view of the model's first camera; none of other tasks."""
+    if rollout.pictures is None or has_bodies(rollout):
+        return np.zeros((0, 2))
+    return np.asarray(rollout.pictures.goals[0])
+
+
 def window(task: Task, rollouts: Sequence[Rollout]) -> Window:
     """What holds the walls and all that the rollouts' pictures show, but for bodies that are far outside."""
     pictures = [shown_of(found) for found in rollouts]
@@ -107,9 +119,7 @@ def legend(task: Task, columns: Sequence[Column]) -> list[Any]:
     if (shown.obstacles.radius >= 0).any():
         handles.append(Patch(facecolor=OBSTACLE, edgecolor="0.3", label="obstacle"))
     if shown.goals.shape[1]:
-        goal = star(0, 0, GOAL if shown.goals.shape[1] == 1 else "white")
-        goal.set(label="goal", linestyle="none")
-        handles.append(goal)
+        handles.append(star(0, 0, GOAL if shown.goals.shape[1] == 1 else "white", label="goal"))
     if has_sections(task, columns[0].rollout):
         handles.append(Patch(facecolor=SAFE, edgecolor=bodies.EDGE, label="safe positions at this velocity"))
     if shown.lower.shape[1]:
@@ -173,7 +183,7 @@ def _walls(task: Task, rollout: Rollout) -> tuple[np.ndarray, np.ndarray] | None
     if not has_sections(task, rollout):
         return None
     axes, count = task.safe_set.translations, shown_of(rollout).bodies.radius.shape[1]
-    low, high = ((side @ axes).reshape(count, 2) for side in (task.constraints.lower, task.constraints.upper))
+    low, high = ((side @ axes).reshape(count, 2) for side in task.extent)
     return low.min(axis=0), high.max(axis=0)
 
 
@@ -182,7 +192,8 @@ def _colours(column: Column) -> list[str]:
     return [colour(column.name)] if count == 1 else [MANY[body % len(MANY)] for body in range(count)]
 
 
-def star(x: float, y: float, tint: str) -> Line2D:
-    """A goal."""
-    edge: dict[str, Any] = {"markeredgecolor": "black", "markeredgewidth": 0.6}
+def star(x: float, y: float, tint: str, label: str = "") -> Line2D:
+    """What marks a goal."""
+    edge: dict[str, Any] = {"markeredgecolor": "black", "markeredgewidth": 0.6, "linestyle": "none"}
+    edge |= {"label": label} if label else {}
     return Line2D([x], [y], marker="*", markersize=10, markerfacecolor=tint, zorder=5.5, **edge)

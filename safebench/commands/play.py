@@ -125,11 +125,12 @@ def _draw(player: Player, rollouts: list[Rollout], options: Options, out: Path, 
     steps, moving = len(rollouts[0].rewards), out.suffix in animate.FORMATS
     indices = animate.frame_indices(steps, task.control_period, options.fps) if moving else [steps]
     seen: View | Window | None = None
-    if task.picture is not None and options.draw != "mujoco":
+    if plane.has_bodies(rollouts[0]) and options.draw != "mujoco":
         seen = plane.window(task, rollouts)
     elif task.dynamics.model is not None:
         positions = np.stack([found.states[indices, : task.dynamics.model.nq] for found in rollouts])
-        seen = view_of(task.dynamics.model, positions.reshape(-1, positions.shape[-1]))
+        goals = np.concatenate([plane.goals_over_mechanism(found) for found in rollouts])
+        seen = view_of(task.dynamics.model, positions.reshape(-1, positions.shape[-1]), goals)
         if options.draw != "matplotlib":
             pictures = _mujoco(task, positions, seen, options.draw == "mujoco", console)
             columns = [

@@ -67,7 +67,13 @@ def compose(
             parts.append(_mechanism(axes.pop(0), task, column, seen, indices))
         if below:
             parts.append(traces(axes, task, column, labelled=index == 0))
+    for row in grid[len(heights) - below :]:
+        lows, highs = zip(*(axis.get_ylim() for axis in row), strict=True)
+        for axis in row:
+            axis.set_ylim(min(lows), max(highs))
     handles = plane.legend(task, columns) if isinstance(seen, Window) else []
+    if not isinstance(seen, Window) and len(plane.goals_over_mechanism(columns[0].rollout)):
+        handles.append(plane.star(0, 0, plane.GOAL, label="goal"))
     handles += _legend(columns, {handle.get_label() for handle in handles}) if below else []
     figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False)
 
@@ -115,6 +121,8 @@ def _mechanism(axes: Axes, task: Task, column: Column, view: View, indices: Sequ
     axes.set_aspect("equal")
     for spine in axes.spines.values():
         spine.set(visible=True, linewidth=2.0)
+    for goal in plane.goals_over_mechanism(rollout):
+        axes.add_line(plane.star(float(goal[0]), float(goal[1]), plane.GOAL))
     image = None
     shapes: list[Polygon] = []
     if pictures is not None:

@@ -191,6 +191,7 @@ class TaskRecord:
         pattern="[0-9a-f]{64}",
         default=None,
     )
+    options: dict[str, Any] | None = about("options of the task that were changed; null: none", default=None)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,9 @@ BUDGETS: Mapping[str, int] = {
     "energy": 1_000_000,
     "energy-heating": 1_000_000,
     "seeker-blind": 500_000,
+    "arm4": 500_000,
+    "arm7": 500_000,
+    "arm14": 500_000,
 }
 """Training interactions by task: the paper's, where it has the task."""
 
@@ -213,6 +216,7 @@ def changed(
         precision=precision,
         learner_changes=tuple(assignments.get("learner", {}).items()),
         safeguard_changes=tuple(assignments.get("safeguard", {}).items()),
+        task_changes=tuple(assignments.get("task", {}).items()),
         evaluations=protocol.points,
         evaluation_starts=protocol.starts,
         evaluation_horizon=protocol.horizon or None,
@@ -230,6 +234,7 @@ def settings_of(cell: Cell) -> Settings:
     changed = [name for name in COMPARED if getattr(cell, name) != getattr(standard, name)]
     changed += [f"learner.{name}" for name, _ in cell.learner_changes]
     changed += [f"safeguard.{name}" for name, _ in cell.safeguard_changes]
+    changed += [f"task.{name}" for name, _ in cell.task_changes]
     changed += [f"{kind}.source" for kind in ("task", "safeguard", "learner") if given_by_file(cell, kind)]
     return Settings(standard=not changed, changed=tuple(changed))
 

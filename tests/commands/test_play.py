@@ -252,6 +252,21 @@ def test_mp4_without_ffmpeg_names_the_gif(monkeypatch, tmp_path):
         animate.check_format(tmp_path / "rollout.mp4")
 
 
+@pytest.mark.slow
+def test_the_goal_of_a_mechanism_is_drawn_over_it(task_of):
+    task = task_of("arm2", "compiled")
+    env = env_of(task, "ray-mask")
+    act = rollout.random_actions(2, 5, jax.random.key(7))
+    found = rollout.roll_out(env, act, rollout.begin(env, "random", jax.random.key(3)), 5)
+    (goal,) = found.pictures.goals[0]
+    view = picture.view_of(task.dynamics.model, found.states[:, :2], goal[None])
+    figure, _ = scene.compose(task, [Column("ray-mask", found, None)], view, [0, 5])
+    stars = [line for axes in figure.axes for line in axes.lines if line.get_marker() == "*"]
+    assert [tuple(line.get_xydata()[0]) for line in stars] == [pytest.approx(tuple(goal))]
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert labels[0] == "goal"
+
+
 def test_a_player_of_nothing_known_fails_early():
     with pytest.raises(LookupError, match="Did you mean 'cartpole'"):
         player.untrained("cartpol", ["none"], "zero", "compiled")

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from safebench import registry
+from safebench.commands import picture
+from safebench.env.corridor import FIXED
 from safebench.physics.dynamics import mechanical
 from safebench.sets.proof import verify
 from safebench.tasks import arm2
@@ -68,6 +70,37 @@ def test_the_reward_is_the_distance_and_the_goal_is_reached_there(two):
     assert two.reward(there, jnp.ones(2), there, goal) == pytest.approx(-0.01)
     assert two.reached(there, goal).tolist() == [True]
     assert two.reached(away, goal).tolist() == [False]
+
+
+@pytest.mark.parametrize("name", ["arm2", "arm7"])
+def test_the_arm_is_told_which_way_each_joint_brings_the_tip_nearer(name):
+    """The transposed Jacobian of C MuJoCo, times the way to the target."""
+    task = registry.make_task(name, "compiled")
+    model = task.dynamics.model
+    data, jacobian = mujoco.MjData(model), np.zeros((3, model.nv))
+    x = task.starts[0]
+    goal = arm2.Goal(jnp.array([0.2, -0.3, 0.4]))
+    data.qpos[:] = x[: model.nq]
+    mujoco.mj_kinematics(model, data)
+    mujoco.mj_comPos(model, data)
+    mujoco.mj_jacSite(model, data, jacobian, None, 0)
+    way = np.asarray(goal.target) - data.site_xpos[0]
+    *_, turn = np.split(np.asarray(task.observe(jnp.asarray(x), goal)), [-model.nv])
+    np.testing.assert_allclose(turn, jacobian.T @ way, atol=1e-12)
+
+
+def test_the_target_is_shown_where_the_camera_sees_it():
+    """At angles that put the tip on the target, the star is where the picture of the model has its tip."""
+    task = registry.make_task("arm7", "compiled")
+    model = task.dynamics.model
+    data = mujoco.MjData(model)
+    data.qpos[:] = task.starts[1][: model.nq]
+    mujoco.mj_kinematics(model, data)
+    shown = task.picture(jnp.asarray(task.starts[1]), arm2.Goal(jnp.asarray(data.site_xpos[0])), FIXED)
+    seen = data.site_xpos[0] @ picture.first_camera(model)
+    np.testing.assert_allclose(shown.goals, [seen], atol=1e-12)
+    view = picture.view_of(model, data.qpos[None], seen[None] + 5.0)
+    assert (view.high > seen + 5.0).all()
 
 
 @pytest.mark.parametrize("limit", [5.0, 4.0])
