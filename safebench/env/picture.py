@@ -41,16 +41,13 @@ class JointMap(NamedTuple):
 class Picture(NamedTuple):
     """One moment of a scene, seen from above (or from the side for what moves in a vertical plane).
 
-        obstacles: what must not be touched. bodies: what moves. goals: where it is to go.
-        lower, upper: corners of the free boxes, one row per box.
-    <<<<<<< HEAD
-        links: of an arm, whose plane is not that of its positions, joint angles. joints: the plane of these,
-            which a still shows below.
-    =======
+    obstacles: what must not be touched. bodies: what moves. goals: where it is to go.
+    lower, upper: corners of the free boxes, one row per box.
+    links: of an arm, whose plane is not that of its positions, joint angles. joints: the plane of these,
+        which a still shows below.
 
-        Without bodies, the goals alone are shown, over the mechanism as its model's first camera sees it: in the
-        coordinates of that view, right and up.
-    >>>>>>> grow
+    Without bodies, the goals alone are shown, over the mechanism as its model's first camera sees it: in the
+    coordinates of that view, right and up.
     """
 
     obstacles: Discs
