@@ -16,7 +16,7 @@ import numpy as np
 from safebench.record.reached import interactions_to_final
 from safebench.record.strict_json import about
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 OLDEST_VERSION = 1
 """Files of this version are read too: they lack the fields that have a default."""
 NAME = "[a-z0-9][a-z0-9.+-]*"
