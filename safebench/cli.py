@@ -165,10 +165,13 @@ def leaderboard(
         "`safebench bench physics -t pendulum`",
         "`safebench bench safeguards learner`",
         "`safebench bench filter -t quadrotor -g ray-mask`",
+        "`safebench bench growth --out growth.json --figure growth.png`",
     )
 )
 def bench(
-    what: Annotated[Names, Argument(help="physics, safeguards, learner, filter [default: all].")] = None,
+    what: Annotated[
+        Names, Argument(help="physics, safeguards, learner, filter, growth [default: all].")
+    ] = None,
     task: Annotated[
         Names, Option("--task", "-t", help="Tasks, or chain (seven joints, for physics) [default: all].")
     ] = None,
@@ -177,12 +180,13 @@ def bench(
     ] = None,
     physics: Annotated[options.BackEnd, Option(help="Of `learner`.")] = "mjx",
     out: Annotated[Path | None, Option(help="Also write the figures here (JSON).")] = None,
+    figure: Annotated[Path | None, Option(help="Also draw here what `growth` found (PNG).")] = None,
 ) -> None:
-    """Measure speed: of physics, safeguards and learner as ratios, of the safety filter per call."""
+    """Measure speed: of physics, safeguards and learner as ratios, of the safety filter per call, of arms."""
     _start_jax()
     from safebench.commands.bench import bench
 
-    bench(what, task, safeguard, physics, out, console)
+    bench(what, task, safeguard, physics, out, console, figure)
 
 
 @app.command(

@@ -1,4 +1,4 @@
-"""`safebench bench`: physics, safeguards, learner, filter; tables, and a JSON record if asked for."""
+"""`safebench bench`: physics, safeguards, learner, filter, growth; tables, and a JSON record if asked for."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,11 +14,11 @@ from rich.table import Table
 from rich.text import Text
 
 from safebench import atomic, registry
-from safebench.commands import bench_filter, bench_learner, bench_physics, bench_safeguards
+from safebench.commands import bench_filter, bench_growth, bench_learner, bench_physics, bench_safeguards
 from safebench.commands.bench_physics import CHAIN
 from safebench.env.safeguard import Safeguard
 from safebench.report import fit
-from safebench.runs import presets, provenance
+from safebench.runs import presets, provenance, suites
 from safebench.runs.api import guard
 
 ACTION_SETS = 512
@@ -28,13 +28,14 @@ class Job(NamedTuple):
     """What a part of the benchmark is to measure.
 
     systems: tasks, and CHAIN for `physics` alone. guards: for `safeguards` and `filter`.
-    physics: for `learner`. report: told what is being measured.
+    physics: for `learner`. report: told what is being measured. figure: where `growth` draws.
     """
 
     systems: Sequence[str]
     guards: Mapping[str, Safeguard]
     physics: str
     report: Callable[[str], None]
+    figure: Path | None = None
 
     @property
     def tasks(self) -> list[str]:
@@ -56,6 +57,7 @@ def bench(
     physics: str,
     out: Path | None,
     console: Console,
+    figure: Path | None = None,
 ) -> None:
     """Run parts of the benchmark on systems and safeguards, by name; all where none is named.
 
@@ -69,9 +71,10 @@ def bench(
     for part in what or ():
         if part not in PARTS:
             raise LookupError(registry.unknown("benchmark", part, PARTS))
-    if out is not None:
-        atomic.check_writable(out)
-    run(what or list(PARTS), names, guards(safeguards), physics, out, console)
+    for path in (out, figure):
+        if path is not None:
+            atomic.check_writable(path)
+    run(what or list(PARTS), names, guards(safeguards), physics, out, console, figure)
 
 
 def run(
@@ -81,9 +84,11 @@ def run(
     physics: str,
     out: Path | None,
     console: Console,
+    figure: Path | None = None,
 ) -> None:
     """Run the parts named in `what` on some systems, print their tables, and write the record to `out`."""
     record: dict[str, Any] = {"what": f"safebench bench {' '.join(what)}"}
+    measured_in = asdict(provenance.collect())  # a figure that is drawn later is no part of what was measured
     with console.status(Text("measuring ...")) as status:
 
         def report(text: str) -> None:
@@ -94,12 +99,12 @@ def run(
         for part in what:
             # A compile time read from a cache is no compile time.
             with _cache(part not in COMPILE_TIMES_COUNT):
-                measured = PARTS[part](Job(names, guards, physics, report))
+                measured = PARTS[part](Job(names, guards, physics, report, figure))
             for table in measured.tables:
                 fit.show(table, console)
             record[part] = [row._asdict() for row in measured.rows]
     if out is not None:
-        record["provenance"] = asdict(provenance.collect())
+        record["provenance"] = measured_in
         atomic.write(out, json.dumps(record, indent=1) + "\n")
         console.print(Text(f"Wrote {out}"), soft_wrap=True)
 
@@ -186,6 +191,19 @@ def _filter(job: Job) -> Measured:
     return Measured(timings, [shown])
 
 
+def _growth(job: Job) -> Measured:
+    arms = [name for name in job.tasks if name in suites.ARMS]
+    if not arms:
+        raise ValueError(f"growth is that of {', '.join(suites.ARMS)}, not of {', '.join(job.systems)}")
+    found = bench_growth.measure(arms, job.report)
+    shown = _table("Growth: CPU seconds of all threads", "", *(f"{arm.joints} joints" for arm in found))
+    for row in bench_growth.lines(found):
+        shown.add_row(*row)
+    if job.figure is not None:
+        bench_growth.draw(found, job.figure)
+    return Measured(found, [shown])
+
+
 def _by_task_and_safeguard(timings: Sequence[Any]) -> dict[tuple[str, str], list[Any]]:
     grouped: dict[tuple[str, str], list[Any]] = {}
     for row in timings:
@@ -193,12 +211,13 @@ def _by_task_and_safeguard(timings: Sequence[Any]) -> dict[tuple[str, str], list
     return grouped
 
 
-COMPILE_TIMES_COUNT = ("physics", "learner")
+COMPILE_TIMES_COUNT = ("physics", "learner", "growth")
 PARTS: dict[str, Callable[[Job], Measured]] = {
     "physics": _physics,
     "safeguards": _safeguards,
     "learner": _learner,
     "filter": _filter,
+    "growth": _growth,
 }
 
 

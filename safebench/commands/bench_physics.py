@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Array
 
 from safebench import registry
-from safebench.commands.bench_safeguards import median_seconds
+from safebench.commands.bench_safeguards import Clock, median_seconds
 from safebench.physics.dynamics import Dynamics, Physics, mechanical
 
 BATCH = 256
@@ -63,8 +63,12 @@ def chain(joints: int = CHAIN_JOINTS) -> mujoco.MjModel:
     )
 
 
-def measure(systems: Sequence[str], report: Callable[[str], None]) -> list[Timing]:
+def measure(
+    systems: Sequence[str], report: Callable[[str], None], clock: Clock = time.perf_counter
+) -> list[Timing]:
     """Time both physics on the mechanical tasks named, and on "chain" for the serial chain.
+
+    clock: gives seconds; wall time by default.
 
     Raises:
         LookupError: for an unknown task. ValueError: for one that is not mechanical.
@@ -74,7 +78,7 @@ def measure(systems: Sequence[str], report: Callable[[str], None]) -> list[Timin
         for physics in PHYSICS:
             dynamics, disturbances = _dynamics(system, physics)
             report(f"{system}: {physics}")
-            timings.append(_time(system, dynamics, disturbances))
+            timings.append(_time(system, dynamics, disturbances, clock))
     return timings
 
 
@@ -105,7 +109,7 @@ def compare(timings: Sequence[Timing]) -> list[Comparison]:
     return comparisons
 
 
-def _time(system: str, dynamics: Dynamics, disturbances: int) -> Timing:
+def _time(system: str, dynamics: Dynamics, disturbances: int, clock: Clock) -> Timing:
     step, model, physics = dynamics.step, dynamics.model, dynamics.physics
     assert model is not None
     rng = np.random.default_rng(0)
@@ -120,14 +124,14 @@ def _time(system: str, dynamics: Dynamics, disturbances: int) -> Timing:
 
         return jnp.sum(jax.lax.scan(one, x, actions)[1])
 
-    forward, forward_compile = _compiled(total, x, actions)
-    gradient, gradient_compile = _compiled(jax.value_and_grad(total, argnums=(0, 1)), x, actions)
+    forward, forward_compile = _compiled(clock, total, x, actions)
+    gradient, gradient_compile = _compiled(clock, jax.value_and_grad(total, argnums=(0, 1)), x, actions)
     repeats = 5 if physics == "mjx" else 15
-    seconds = [median_seconds(run, (x, actions), repeats) for run in (forward, gradient)]
+    seconds = [median_seconds(run, (x, actions), repeats, clock) for run in (forward, gradient)]
     return Timing(system, physics, 1e3 * seconds[0], 1e3 * seconds[1], forward_compile, gradient_compile)
 
 
-def _compiled(function: Callable, *arguments) -> tuple[Callable, float]:
-    started = time.perf_counter()
+def _compiled(clock: Clock, function: Callable, *arguments) -> tuple[Callable, float]:
+    started = clock()
     program = jax.jit(function).lower(*arguments).compile(COMPILER_OPTIONS)
-    return program, time.perf_counter() - started
+    return program, clock() - started

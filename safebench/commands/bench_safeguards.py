@@ -36,6 +36,10 @@ FEWEST, ENOUGH_SECONDS = 5, 0.5
 """Calls are repeated at least so often, and no longer than that."""
 
 
+Clock = Callable[[], float]
+"""Seconds, since whenever: of the wall, or of all this process's threads (`time.process_time`)."""
+
+
 class Timing(NamedTuple):
     """One row of the table; `faster` is the lowest reference time over ours, None without a reference."""
 
@@ -66,12 +70,14 @@ def measure(
     batches: Sequence[int] = BATCHES,
     repeats: int = 200,
     seed: int = 0,
+    clock: Clock = time.perf_counter,
 ) -> list[Timing]:
     """Time every safeguard on a task's action sets, at every batch size.
 
     action_sets: allowed actions at states of the task, stacked along the first axis; repeated when a
         batch is larger. Proposals are uniform in the box.
     safeguards: by name; "boundary-projection" and "ray-mask" are compared with the reference.
+    clock: gives seconds; wall time by default.
 
     Raises:
         ValueError: if there is no action set, or a batch or the number of repeats is below 1.
@@ -89,7 +95,7 @@ def measure(
             sets = jax.tree.map(lambda part, chosen=chosen: part[chosen], action_sets)
             rng = np.random.default_rng(seed)
             proposed = jnp.asarray(rng.uniform(-1, 1, sets.centre.shape), sets.normals.dtype)
-            times = [median_seconds(run, (proposed, sets), repeats) for run in (forward, both)]
+            times = [median_seconds(run, (proposed, sets), repeats, clock) for run in (forward, both)]
             per_action = [1e6 * seconds / batch for seconds in times]
             reference = REFERENCE.get((task, name))
             faster = reference[0] / per_action[1] if reference else None
@@ -107,12 +113,12 @@ def programs(safeguard: Safeguard) -> tuple[Callable, Callable]:
     return jax.jit(jax.vmap(safeguard)), jax.jit(jax.value_and_grad(scalar, argnums=(0, 1)))
 
 
-def median_seconds(run: Callable, arguments: tuple, repeats: int) -> float:
-    """Median wall time of a call, after one that compiles and warms up; few repeats of long calls."""
+def median_seconds(run: Callable, arguments: tuple, repeats: int, clock: Clock = time.perf_counter) -> float:
+    """Median time of a call, after one that compiles and warms up; few repeats of long calls."""
     jax.block_until_ready(run(*arguments))
     times: list[float] = []
     while len(times) < repeats and (len(times) < FEWEST or sum(times) < ENOUGH_SECONDS):
-        start = time.perf_counter()
+        start = clock()
         jax.block_until_ready(run(*arguments))
-        times.append(time.perf_counter() - start)
+        times.append(clock() - start)
     return float(np.median(times))

@@ -28,8 +28,8 @@ from safebench.commands.traces import traces
 from safebench.env.task import Task
 
 DPI = 100
-ROW = 0.72
-"""Inches: height of one state's or action's axes."""
+ROW, LOW_ROW = 0.72, 0.45
+"""Inches: height of one state's or action's axes, and where there are more than `MOST_TRACES`."""
 MOST_TRACES = 12
 """States and actions; below a plane more are left out."""
 
@@ -51,7 +51,7 @@ def compose(
     width = column_width(columns)
     tallest = width - 0.7 if isinstance(seen, Window) else 2.8
     top = 0.0 if seen is None else float(np.clip((width - 0.7) / seen.aspect, 0.9, tallest))
-    heights = ([top] if top else []) + [ROW] * below
+    heights = ([top] if top else []) + [ROW if below <= MOST_TRACES else LOW_ROW] * below
     size = (width * len(columns), sum(heights) + 0.07 * len(heights) + 1.15)
     figure, grid = canvas(size, len(heights), len(columns), heights, dpi)
     parts, headings, square = [], [], []

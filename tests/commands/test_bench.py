@@ -1,6 +1,7 @@
 """Benchmarks measure what they say; their numbers are not asserted, only their meaning."""
 
 import json
+import time
 from types import SimpleNamespace
 
 import corridor_task
@@ -8,9 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from PIL import Image
 from rich.console import Console
 
-from safebench.commands import bench, bench_filter, bench_learner, bench_physics
+from safebench.commands import bench, bench_filter, bench_growth, bench_learner, bench_physics
 from safebench.env import safe_set
 
 
@@ -23,6 +25,50 @@ def test_physics_are_timed_in_both_forms_and_compared(monkeypatch):
     assert all(value > 0 for row in timings for value in row[2:])
     (ratio,) = bench_physics.compare(timings)
     assert ratio.gradient == timings[0].gradient_ms / timings[1].gradient_ms
+
+
+@pytest.mark.slow
+def test_growth_puts_every_arms_measurements_side_by_side(monkeypatch, tmp_path, task_of):
+    """Every number of the table is the one that its own benchmark gave for that arm, by CPU time."""
+    clocks = []
+
+    def learner(name, safeguards, learner, physics, report, clock):
+        clocks.append(clock)
+        return [
+            bench_learner.Timing(name, preset, learner, 10.0 * k, 0.1 * k, 1.0)
+            for k, preset in enumerate(("none", *safeguards), 1)
+        ]
+
+    def physics(names, report, clock):
+        clocks.append(clock)
+        times = {"mjx": 16.384, "compiled": 1.6384}
+        return [bench_physics.Timing(names[0], each, 0.0, ms, 0.0, ms / 2) for each, ms in times.items()]
+
+    monkeypatch.setattr(bench_learner, "measure", learner)
+    monkeypatch.setattr(bench_physics, "measure", physics)
+    monkeypatch.setattr(bench_growth, "BATCH", 2)
+    figure, out = tmp_path / "growth.png", tmp_path / "growth.json"
+    made = task_of("pendulum", "compiled")
+    monkeypatch.setattr(bench_growth.registry, "make_task", lambda name, physics: made)
+    console = Console(record=True, width=200)
+    bench.run(["growth"], ["arm7", "pendulum", "arm2"], {}, "mjx", out, console, figure)
+    assert clocks == [time.process_time] * 4
+    found = [bench_growth.Growth(**row) for row in json.loads(out.read_text())["growth"]]
+    assert [arm.task for arm in found] == ["arm7", "arm2"]
+    body = {label: values for label, *values in bench_growth.lines(found)}
+    assert body["rows of the safe set"] == [str(len(made.certificate.offsets))] * 2
+    assert body["training, ray-mask [s per 1000]"] == ["0.3"] * 2
+    assert body["to compile training, none [s]"] == ["10"] * 2
+    assert body["a step, mjx [us]"] == ["1"] * 2
+    assert body["to compile steps, compiled [s]"] == ["0.819"] * 2
+    assert "a step, compiled [us]" in console.export_text()
+    with Image.open(figure) as image:
+        assert image.width > 500
+
+
+def test_growth_counts_joints():
+    with pytest.raises(ValueError, match="no joints to count"):
+        bench_growth.measure(["energy"], lambda text: None)
 
 
 def test_a_task_without_mjx_is_refused():
@@ -156,6 +202,7 @@ def test_the_filter_from_the_command_line(tmp_path, safebench, monkeypatch):
         (("filtre",), "Did you mean 'filter'"),
         (("-t", "pendulm"), "Did you mean 'pendulum'"),
         (("-g", "non"), "Did you mean 'none'"),
+        (("growth", "-t", "pendulum"), "growth is that of arm2, arm4, arm7, arm14, not of pendulum"),
     ],
 )
 def test_unknown_names_stop_a_benchmark_before_it_starts(arguments, message, safebench):

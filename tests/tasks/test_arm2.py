@@ -6,11 +6,13 @@ import mujoco
 import numpy as np
 import pytest
 
+import safebench
 from safebench import registry
 from safebench.commands import picture
 from safebench.env.corridor import FIXED
 from safebench.physics.dynamics import mechanical
 from safebench.sets.proof import verify
+from safebench.task import site_position
 from safebench.tasks import arm2
 
 
@@ -101,6 +103,39 @@ def test_the_target_is_shown_where_the_camera_sees_it():
     np.testing.assert_allclose(shown.goals, [seen], atol=1e-12)
     view = picture.view_of(model, data.qpos[None], seen[None] + 5.0)
     assert (view.high > seen + 5.0).all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "seconds"), [("arm2", 10), ("arm7", 15)])
+def test_every_target_can_be_reached_in_an_episode_and_not_much_sooner(name, seconds):
+    """Guarded, by a controller that is told the angles at the target and drives every joint there."""
+    env = safebench.make(name, "boundary-projection", physics="compiled")
+    task, n = env.task, len(env.task.action_names)
+    low, high = (jnp.asarray(side[:n]) for side in (task.constraints.lower, task.constraints.upper))
+    fastest = 0.9 * task.constraints.upper[n:]
+    assert task.horizon * task.control_period == pytest.approx(seconds)
+
+    def arrival(key):
+        angles, start = jax.random.split(key)
+        wanted = low + jax.random.uniform(angles, (n,)) * (high - low)
+        tip = site_position(task.dynamics.model, "tip")
+        episode = env.begin(start)._replace(context=arm2.Goal(tip(wanted)))
+
+        def step(episode, _):
+            q, v = jnp.split(episode.x, 2)
+            speed = jnp.clip(2 * (wanted - q), -fastest, fastest)
+            action = jnp.clip((speed - v) / task.control_period / acceleration, -1, 1)
+            episode, outcome = env.advance(episode, action)
+            return episode, outcome.reached[0]
+
+        _, reached = jax.lax.scan(step, episode, length=task.horizon)
+        return jnp.where(reached.any(), jnp.argmax(reached), jnp.inf)
+
+    acceleration = task.dynamics.model.actuator_ctrlrange[:, 1]
+    steps = jax.jit(jax.vmap(arrival))(jax.random.split(jax.random.key(0), 256))
+    assert jnp.isfinite(steps).all()
+    if name == "arm7":
+        assert 0.05 < (steps >= 10 / task.control_period).mean() < 0.25
 
 
 @pytest.mark.parametrize("limit", [5.0, 4.0])
