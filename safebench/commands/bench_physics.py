@@ -86,7 +86,7 @@ def _dynamics(system: str, physics: Physics) -> tuple[Dynamics, int]:
     """The dynamics of a task or of the chain, and how many disturbances they have."""
     if system == CHAIN:
         return mechanical(chain(), np.eye(CHAIN_JOINTS), physics), CHAIN_JOINTS
-    task = registry.load("task", system).make(physics)
+    task = registry.make_task(system, physics)
     if task.dynamics.model is None:
         raise ValueError(f"{system!r} is not mechanical: there is no MJX to compare with")
     return task.dynamics, len(task.disturbance.lower)

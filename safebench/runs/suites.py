@@ -20,7 +20,7 @@ BUDGETS: Mapping[str, int] = {
     "energy-heating": 1_000_000,
     "seeker-blind": 500_000,
     "arm4": 500_000,
-    "arm7": 1_000_000,
+    "arm7": 500_000,
     "arm14": 500_000,
 }
 """Training interactions by task: the paper's, where it has the task."""

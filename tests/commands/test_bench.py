@@ -2,7 +2,6 @@
 
 import json
 import time
-from types import SimpleNamespace
 
 import corridor_task
 import jax
@@ -76,15 +75,16 @@ def test_a_task_without_mjx_is_refused():
         bench_physics.measure(["energy"], lambda text: None)
 
 
-def test_the_physics_of_a_task_are_those_it_makes_itself(monkeypatch, task_of):
-    """No name in a task's module but those the registry requires."""
-    module = SimpleNamespace(make=lambda physics="mjx": task_of("pendulum", physics))
-    monkeypatch.setattr(bench_physics, "registry", SimpleNamespace(load=lambda kind, name: module))
+@pytest.mark.parametrize(("name", "joints"), [("pendulum", 1), ("arm4", 4)])
+def test_the_physics_of_a_task_are_its_own(name, joints):
+    """Of a task that is another one with other options, too."""
     for physics in bench_physics.PHYSICS:
-        dynamics, disturbances = bench_physics._dynamics("pendulum", physics)
+        dynamics, disturbances = bench_physics._dynamics(name, physics)
         assert dynamics.physics == physics
-        assert dynamics.step is task_of("pendulum", physics).dynamics.step
-        assert disturbances == 1
+        assert dynamics.model.nv == disturbances == joints
+
+
+def test_the_chain_has_a_disturbance_per_joint():
     dynamics, disturbances = bench_physics._dynamics("chain", "compiled")
     assert disturbances == dynamics.model.nv == 7
 

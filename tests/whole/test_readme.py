@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from safebench import registry
-from safebench.commands import bench_growth
 from safebench.record import files
 from safebench.report import comparisons, paper, summary, tables
 from safebench.report.table import markdown
@@ -161,17 +160,6 @@ def test_the_recorded_speeds_are_what_the_readme_says():
         faster += [row["faster"]] if row["faster"] else []
     assert min(faster) > 200
     assert f" {min(faster):.0f}"[:-1] + "0 to " in README
-
-
-def test_the_table_of_growth_is_that_of_the_record():
-    record = json.loads((ROOT / "docs" / "records" / "bench-growth.json").read_text())
-    found = [bench_growth.Growth(**arm) for arm in record["growth"]]
-    assert [arm.joints for arm in found] == [2, 4, 7, 14]
-    assert not record["provenance"]["dirty"]
-    page = (ROOT / "docs" / "arms.md").read_text()
-    begin, end = "<!-- records/bench-growth: begin -->\n", "<!-- records/bench-growth: end -->"
-    rows = page.split(begin)[1].split(end)[0].strip().splitlines()[2:]
-    assert rows == ["| " + " | ".join(line) + " |" for line in bench_growth.lines(found)]
 
 
 def test_the_recorded_latency_of_the_filter_is_what_the_readme_says():
