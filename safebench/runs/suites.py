@@ -37,7 +37,12 @@ COMPARED = (
 PAPER_TASKS = ("pendulum", "quadrotor", "energy", "energy-heating")
 """The paper's energy task is energy-heating; energy is its house all year, with a pump that cools as well."""
 PAPER_OTHER_LEARNERS = ("none", "boundary-projection", "ray-mask")
-ARMS = ("arm2", "arm4", "arm7", "arm14", "arm2-obstacles")
+ARMS = ("arm2", "arm4", "arm7", "arm14")
+"""The same arm with more and more joints."""
+DIMENSIONS_TASKS = (
+    *(*ARMS, "arm2-obstacles", "quadrotor3d", "cartpole-swingup"),
+    *("energy-heating", "docking", "docking-line-of-sight", "cruise"),
+)
 NAVIGATION_TASKS = ("seeker", "seeker-blind", "quadrotor-obstacles", "crowd")
 NAVIGATION_SAFEGUARDS = (
     *("none", "boundary-projection", "ray-mask", "ray-mask-hyperbolic"),
