@@ -122,11 +122,14 @@ SETTINGS = MappingProxyType(
         # Six minutes of steps of a second; starts are up to 140 m from the port.
         "docking": Config(environments=32, discount=0.98),
         "docking-line-of-sight": Config(environments=32, discount=0.98),
+        # Swings that pay later; without much noise some seeds never leave the hanging pole.
+        "cartpole-swingup": Config(discount=0.97, log_std_start=0.0),
         # Scenes differ by episode: many environments at once. The way is long: rewards reach -10.
         "seeker": Config(environments=32, discount=0.98, reward_scale=0.05),
         "seeker-blind": Config(environments=32, discount=0.98, reward_scale=0.05),
         # One window is 48 of 500 steps, of episodes that differ: many at once.
         "quadrotor-obstacles": Config(environments=32, window=48, discount=0.98, reward_scale=0.05),
+        "arm2-obstacles": Config(environments=32, discount=0.98, reward_scale=0.05),
         "crowd": Config(environments=32, discount=0.98, reward_scale=0.05),
         "crowd-8": Config(environments=32, discount=0.98, reward_scale=0.05),
         "crowd-16": Config(environments=32, discount=0.98, reward_scale=0.05),

@@ -7,7 +7,7 @@ A task is a module with `make(physics) -> Task` and `synthesise(progress) -> Cer
 
 from safebench.env.corridor import Corridor, Corridors, Start
 from safebench.env.derivatives import safe_norm
-from safebench.env.picture import Discs, Picture
+from safebench.env.picture import Discs, JointMap, Links, Picture
 from safebench.env.safe_set import moving_set
 from safebench.env.shipped import shipped_certificate, shipped_model
 from safebench.env.task import (
@@ -30,9 +30,19 @@ from safebench.household.profiles import (
 )
 from safebench.household.tariff import electricity_cost
 from safebench.navigation.among_discs import among_discs
+from safebench.navigation.arm_among_discs import arm_among_discs
+from safebench.navigation.arm_scenes import (
+    ArmArena,
+    ArmScene,
+    arm_scenes,
+    joint_map,
+    joint_way,
+    joint_way_length,
+)
 from safebench.navigation.crowd import crowd_clearance, next_corridors
 from safebench.navigation.discs import by_distance, penetration
 from safebench.navigation.geodesic import way
+from safebench.navigation.joint_space import JointGrid, TwoLinks, arm_corners, distance_to_arm
 from safebench.navigation.scenes import Arena, Scene, scenes
 from safebench.physics.dynamics import Dynamics, Physics, linear, mechanical
 from safebench.physics.kinematics import site_position
@@ -44,6 +54,8 @@ from safebench.sets.synthesis import prove_safe_set
 __all__ = [
     "STARTS",
     "Arena",
+    "ArmArena",
+    "ArmScene",
     "Box",
     "Certificate",
     "Context",
@@ -51,6 +63,9 @@ __all__ = [
     "Corridors",
     "Discs",
     "Dynamics",
+    "JointGrid",
+    "JointMap",
+    "Links",
     "Physics",
     "Picture",
     "Polytope",
@@ -59,12 +74,17 @@ __all__ = [
     "Search",
     "Start",
     "Task",
+    "TwoLinks",
     "allowed",
     "among_discs",
+    "arm_among_discs",
+    "arm_corners",
+    "arm_scenes",
     "box",
     "by_distance",
     "crowd_clearance",
     "discomfort",
+    "distance_to_arm",
     "electricity_cost",
     "half_spaces",
     "heated_house",
@@ -72,6 +92,9 @@ __all__ = [
     "hour_of",
     "household_observation",
     "invented_year",
+    "joint_map",
+    "joint_way",
+    "joint_way_length",
     "linear",
     "mechanical",
     "moving_set",

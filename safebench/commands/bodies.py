@@ -22,18 +22,20 @@ from safebench.env.task import Task
 EDGE = "#2e7d4f"
 """Of the safe set's section."""
 BOX = "0.25"
+LINK = "#d5dbe1"
 NOWHERE = np.full((3, 2), np.nan)
 
 
 class Bodies(NamedTuple):
     """What is drawn of one moment.
 
-    sections: one per body, where the safe set moves with them. view: the plane's axes in world coordinates,
-    where a mechanism is drawn in it; outlines: that mechanism's.
+    sections: one per body, where the safe set moves with them. links: of an arm. view: the plane's axes in
+    world coordinates, where a mechanism is drawn in it; outlines: that mechanism's.
     """
 
     sections: list[Polygon]
     boxes: list[Rectangle]
+    links: list[Polygon]
     discs: list[Circle]
     points: list[Line2D]
     outlines: list[Polygon]
@@ -42,7 +44,7 @@ class Bodies(NamedTuple):
     @property
     def artists(self) -> tuple[Artist, ...]:
         """In the order they are drawn."""
-        return (*self.sections, *self.boxes, *self.discs, *self.points, *self.outlines)
+        return (*self.sections, *self.boxes, *self.links, *self.discs, *self.points, *self.outlines)
 
 
 def add(axes: Axes, task: Task, rollout: Rollout, colours: Sequence[str], alpha: float = 1.0) -> Bodies:
@@ -51,11 +53,15 @@ def add(axes: Axes, task: Task, rollout: Rollout, colours: Sequence[str], alpha:
     view, mechanism = _mechanism(task, rollout)
     sections = [
         Polygon(NOWHERE, facecolor=SAFE, edgecolor=EDGE, linewidth=0.8, alpha=alpha, zorder=1)
-        for _ in (colours if section.has_section(task.safe_set, len(colours)) else ())
+        for _ in (colours if has_sections(task, rollout) else ())
     ]
     boxes = [
         frame_of((0, 0), (0, 0), edgecolor=BOX, linestyle=(0, (2, 1)), linewidth=0.9, alpha=alpha, zorder=1.5)
         for _ in range(shown.lower.shape[1])
+    ]
+    links = [
+        Polygon(NOWHERE, facecolor=LINK, edgecolor="0.2", linewidth=0.5, alpha=alpha, zorder=4.5)
+        for _ in range(shown.links.radius.shape[1])
     ]
     fill = 0.15 if mechanism else 0.9
     discs = [
@@ -80,7 +86,7 @@ def add(axes: Axes, task: Task, rollout: Rollout, colours: Sequence[str], alpha:
         )
         for outline in mechanism
     ]
-    made = Bodies(sections, boxes, discs, points, drawn, view)
+    made = Bodies(sections, boxes, links, discs, points, drawn, view)
     for artist in made.artists:
         axes.add_artist(artist)
     return made
@@ -96,6 +102,8 @@ def put(bodies: Bodies, task: Task, rollout: Rollout, index: int) -> None:
             shape.set_xy(corners if len(corners) else NOWHERE)
     for box, low, high in zip(bodies.boxes, shown.lower, shown.upper, strict=True):
         box.set_bounds(*low, *(high - low))
+    for link, ends, radius in zip(bodies.links, *shown.links, strict=True):
+        link.set_xy(capsule(ends, float(radius)))
     for disc, centre, radius in zip(bodies.discs, *shown.bodies, strict=True):
         disc.set(center=tuple(centre), radius=max(radius, 0.0))
     for body, point in enumerate(bodies.points):
@@ -109,6 +117,23 @@ def shown_of(rollout: Rollout) -> Picture:
     """The pictures of a rollout that has them."""
     assert rollout.pictures is not None
     return rollout.pictures
+
+
+def has_sections(task: Task, rollout: Rollout) -> bool:
+    """Whether the bodies' plane is that of the safe set's translations, their positions."""
+    shown = shown_of(rollout)
+    return not shown.links.radius.shape[1] and section.has_section(
+        task.safe_set, shown.bodies.radius.shape[1]
+    )
+
+
+def capsule(ends: Float[np.ndarray, "2 2"], radius: float) -> Float[np.ndarray, "corners 2"]:
+    """The outline of all points within a radius of a segment."""
+    first, second = ends
+    turn = np.arctan2(*(second - first)[::-1])
+    half = np.linspace(-np.pi / 2, np.pi / 2, 17) + turn
+    round_end = radius * np.stack([np.cos(half), np.sin(half)], axis=1)
+    return np.concatenate([second + round_end, first - round_end])
 
 
 def frame_of(low: Sequence[float] | np.ndarray, high: Sequence[float] | np.ndarray, **look) -> Rectangle:

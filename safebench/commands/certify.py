@@ -18,7 +18,7 @@ from safebench import registry
 from safebench.commands import synthesis
 from safebench.commands.attack import attack_all
 from safebench.env.shipped import with_certificate
-from safebench.env.task import Task
+from safebench.env.task import Task, magnitude
 from safebench.physics import agreement, force_bound
 from safebench.plugin import BrokenPlugin
 from safebench.sets import certificate as certificates
@@ -175,8 +175,8 @@ def _outcome(name: str, task: Task, console: Console) -> Outcome:
             differs = agreement.disagreement(
                 task.dynamics.model,
                 agreement.mjx_steps(task.dynamics.model, task.dynamics.commanded),
-                task.constraints,
-                task.certificate.magnitude,
+                task.extent,
+                magnitude(task),
                 task.state_names,
                 agreement.FEW,
                 task.dynamics.commanded,
@@ -205,7 +205,7 @@ def corridors_of(task: Task) -> str | None:
         middle = proven.origin[index]
         reach = f"at most {middle - low:.3g} below and {high - middle:.3g} above it"
         words = f"within [{middle - limit:.4g}, {middle + limit:.4g}], its states {reach}"
-        alike.setdefault(words, []).append(task.state_names[index])
+        alike.setdefault(words, []).append(task.state_names[task.constrained[index]])
     return "; ".join(f"{', '.join(names)} {words}" for words, names in alike.items())
 
 
@@ -214,7 +214,7 @@ def forces_of(task: Task, checked: Proof) -> str | None:
     model = task.dynamics.model
     if not checked.forces or model is None:
         return None
-    found = force_bound.sampled(model, task.constraints, task.dynamics.commanded)
+    found = force_bound.sampled(model, task.extent, task.dynamics.commanded)
     said = []
     for force, reached, actuator in zip(checked.forces, found, task.dynamics.commanded, strict=True):
         hinge = model.jnt_type[model.actuator_trnid[actuator, 0]] == mujoco.mjtJoint.mjJNT_HINGE
@@ -222,6 +222,9 @@ def forces_of(task: Task, checked: Proof) -> str | None:
         words += f", at most {force.largest:.4g}" if force.largest < np.inf else ", no bound"
         words += f", limit {force.limit:g}" if force.limit < np.inf else ""
         said.append(f"{words} {'N m' if hinge else 'N'}")
+    others = [f"abs {task.state_names[i]} <= {reach:g}" for i, reach in task.dynamics.unconstrained.items()]
+    if others:
+        said.append(f"as long as {', '.join(others)}, which is not proven")
     return "; ".join(said)
 
 

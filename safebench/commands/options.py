@@ -17,7 +17,10 @@ Physics = Annotated[BackEnd, Option(help="Physics back end.")]
 Precision = Annotated[Literal["float64", "float32"], Option(help="Of physics and safety.")]
 Assignments = Annotated[
     Names,
-    Option("--set", help="learner.FIELD=VALUE, safeguard.FIELD=VALUE, evaluation.points|starts|horizon=N."),
+    Option(
+        "--set",
+        help="learner|safeguard|task.FIELD=VALUE, evaluation.points|starts|horizon=N.",
+    ),
 ]
 Force = Annotated[bool, Option(help="Redo finished cells, and discard what is kept of interrupted ones.")]
 Workers = Annotated[

@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Circle, Patch
 
-from safebench.commands import bodies, section
-from safebench.commands.bodies import frame_of, shown_of
+from safebench.commands import bodies
+from safebench.commands.bodies import frame_of, has_sections, shown_of
 from safebench.commands.column import INTERVENES, LIMIT, OUTSIDE, SAFE, Column, Part, event_colour
 from safebench.env.rollout import Rollout
 from safebench.env.task import Task
@@ -53,12 +53,14 @@ def goals_over_mechanism(rollout: Rollout) -> Float[np.ndarray, "goals 2"]:
 def window(task: Task, rollouts: Sequence[Rollout]) -> Window:
     """What holds the walls and all that the rollouts' pictures show, but for bodies that are far outside."""
     pictures = [shown_of(found) for found in rollouts]
-    walls = _walls(task, pictures[0].bodies.radius.shape[1])
+    walls = _walls(task, rollouts[0])
     parts: list[Any] = [] if walls is None else list(walls)
     for shown in pictures:
         for discs in (shown.obstacles, shown.bodies):
             reach = np.where(discs.radius >= 0, discs.radius, np.nan)[..., None]
             parts += [discs.centre - reach, discs.centre + reach]
+        around = shown.links.radius[..., None, None]
+        parts += [shown.links.ends - around, shown.links.ends + around]
         parts += [shown.goals, shown.lower, shown.upper]
     points = np.concatenate([part.reshape(-1, 2) for part in parts])
     points = np.where(np.isfinite(points), points, np.nan)
@@ -104,7 +106,7 @@ def panel(
 
 def axis_names(task: Task, rollout: Rollout) -> tuple[str, str]:
     """What the sides of the plane are: the coordinates of a single body, else metres."""
-    if shown_of(rollout).bodies.radius.shape[1] != 1 or not section.has_section(task.safe_set, 1):
+    if shown_of(rollout).bodies.radius.shape[1] != 1 or not has_sections(task, rollout):
         return "[m]", "[m]"
     across, up = np.argmax(np.abs(task.safe_set.translations), axis=0)
     return f"{task.state_names[across]} [m]", f"{task.state_names[up]} [m]"
@@ -118,7 +120,7 @@ def legend(task: Task, columns: Sequence[Column]) -> list[Any]:
         handles.append(Patch(facecolor=OBSTACLE, edgecolor="0.3", label="obstacle"))
     if shown.goals.shape[1]:
         handles.append(star(0, 0, GOAL if shown.goals.shape[1] == 1 else "white", label="goal"))
-    if section.has_section(task.safe_set, shown.bodies.radius.shape[1]):
+    if has_sections(task, columns[0].rollout):
         handles.append(Patch(facecolor=SAFE, edgecolor=bodies.EDGE, label="safe positions at this velocity"))
     if shown.lower.shape[1]:
         handles.append(Patch(fill=False, edgecolor=bodies.BOX, linestyle=(0, (2, 1)), label="free box"))
@@ -139,21 +141,9 @@ Ways = list[tuple[np.ndarray, dict[str, Any]]]
 def _moving(axes: Axes, task: Task, column: Column, tints: Sequence[str], indices: Sequence[int]) -> Part:
     """The ways up to now, everything at now, and a frame that says what has just happened."""
     rollout = column.rollout
-    changed, broken = rollout.intervened, np.asarray(rollout.safety.violations) > 0
-    entered = broken & ~np.append(False, broken[:-1])
     lines = []
     for body, tint in enumerate(tints):
-        way = np.asarray(shown_of(rollout).bodies.centre[:, body])
-        drawn: Ways = [
-            (_pieces(way, changed), {"color": INTERVENES, "linewidth": 4.5, "alpha": 0.3, "zorder": 2}),
-            (_pieces(way, np.ones(len(way) - 1, bool)), {"color": tint, "linewidth": 1.3, "zorder": 3}),
-            (_pieces(way, broken), {"color": OUTSIDE, "linewidth": 2.4, "zorder": 3.5}),
-            (
-                _pieces(way, entered)[:, 1:],
-                {"color": OUTSIDE, "linestyle": "none", "marker": "x", "zorder": 5},
-            ),
-        ]
-        for points, look in drawn:
+        for points, look in ways(rollout, np.asarray(shown_of(rollout).bodies.centre[:, body]), tint):
             (line,) = axes.plot([], [], **look)
             lines.append((line, points))
     now = bodies.add(axes, task, rollout, tints)
@@ -169,6 +159,18 @@ def _moving(axes: Axes, task: Task, column: Column, tints: Sequence[str], indice
     return Part(change, (*artists, *axes.spines.values()))
 
 
+def ways(rollout: Rollout, way: Float[np.ndarray, "steps_plus_1 2"], tint: str) -> Ways:
+    """A way with what happened on it: points of lines by step (steps, 2 or 3, 2), and how each looks."""
+    changed, broken = rollout.intervened, np.asarray(rollout.safety.violations) > 0
+    entered = broken & ~np.append(False, broken[:-1])
+    return [
+        (_pieces(way, changed), {"color": INTERVENES, "linewidth": 4.5, "alpha": 0.3, "zorder": 2}),
+        (_pieces(way, np.ones(len(way) - 1, bool)), {"color": tint, "linewidth": 1.3, "zorder": 3}),
+        (_pieces(way, broken), {"color": OUTSIDE, "linewidth": 2.4, "zorder": 3.5}),
+        (_pieces(way, entered)[:, 1:], {"color": OUTSIDE, "linestyle": "none", "marker": "x", "zorder": 5}),
+    ]
+
+
 def _pieces(
     way: Float[np.ndarray, "steps_plus_1 2"], which: Bool[np.ndarray, " steps"]
 ) -> Float[np.ndarray, "steps 3 2"]:
@@ -177,11 +179,11 @@ def _pieces(
     return np.where(which[:, None, None], pieces, np.nan)
 
 
-def _walls(task: Task, count: int) -> tuple[np.ndarray, np.ndarray] | None:
-    if not section.has_section(task.safe_set, count):
+def _walls(task: Task, rollout: Rollout) -> tuple[np.ndarray, np.ndarray] | None:
+    if not has_sections(task, rollout):
         return None
-    ways = task.safe_set.translations
-    low, high = ((side @ ways).reshape(count, 2) for side in (task.constraints.lower, task.constraints.upper))
+    axes, count = task.safe_set.translations, shown_of(rollout).bodies.radius.shape[1]
+    low, high = ((side @ axes).reshape(count, 2) for side in task.extent)
     return low.min(axis=0), high.max(axis=0)
 
 

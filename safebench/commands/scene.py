@@ -67,6 +67,10 @@ def compose(
             parts.append(_mechanism(axes.pop(0), task, column, seen, indices))
         if below:
             parts.append(traces(axes, task, column, labelled=index == 0))
+    for row in grid[len(heights) - below :]:
+        lows, highs = zip(*(axis.get_ylim() for axis in row), strict=True)
+        for axis in row:
+            axis.set_ylim(min(lows), max(highs))
     handles = plane.legend(task, columns) if isinstance(seen, Window) else []
     if not isinstance(seen, Window) and len(plane.goals_over_mechanism(columns[0].rollout)):
         handles.append(plane.star(0, 0, plane.GOAL, label="goal"))

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from safebench import atomic
-from safebench.commands import heading, plane
+from safebench.commands import heading, joint_plane, plane
 from safebench.commands.column import Column, show
 from safebench.commands.picture import View
 from safebench.commands.plane import Window
@@ -42,9 +42,12 @@ def whole(task: Task, columns: Sequence[Column], seen: View | Window | None) -> 
             for artist in part.artists:
                 artist.set_animated(False)
         return figure
-    width = column_width(columns)
-    height = (width - 0.45) / seen.aspect + 1.2
-    figure, grid = canvas((width * len(columns), height), 1, len(columns), [1.0], DPI)
+    width, first = column_width(columns), columns[0].rollout
+    jointed = joint_plane.has_joints(first)
+    aspects = [seen.aspect, *([joint_plane.aspect(first)] if jointed else [])]
+    heights = [(width - 0.45) / each for each in aspects]
+    size = (width * len(columns), sum(heights) + 0.6 * (1 + len(heights)))
+    figure, grid = canvas(size, len(heights), len(columns), heights, DPI)
     parts, headings = [], []
     names = plane.axis_names(task, columns[0].rollout)
     for axes, column in zip(grid[0], columns, strict=True):
@@ -53,9 +56,18 @@ def whole(task: Task, columns: Sequence[Column], seen: View | Window | None) -> 
         headings.append(above)
         axes.set_xlabel(names[0])
     grid[0, 0].set_ylabel(names[1])
-    figure.legend(handles=plane.legend(task, columns), loc="outside lower center", ncols=3, frameon=False)
+    handles = plane.legend(task, columns)
+    if jointed:
+        for axes, column in zip(grid[1], columns, strict=True):
+            joint_plane.panel(axes, task, column, _moments(column))
+            axes.set_xlabel(joint_plane.axis_names(task)[0])
+        grid[1, 0].set_ylabel(joint_plane.axis_names(task)[1])
+        handles += joint_plane.legend()
+        for axes in grid.ravel():
+            axes.locator_params(nbins=6)
+    figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False)
     show(parts, end, 0)
-    settle(figure, headings, list(grid[0]))
+    settle(figure, headings, list(grid.ravel()))
     show(parts, end, 0)
     return figure
 

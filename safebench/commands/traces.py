@@ -80,12 +80,17 @@ def traces(axes: list[Axes], task: Task, column: Column, labelled: bool) -> Part
 
 def _state(axis: Axes, task: Task, column: Column, times: np.ndarray, i: int) -> Trace:
     rollout, look = column.rollout, line(column)
-    x, low, high = rollout.states[:, i], task.constraints.lower[i], task.constraints.upper[i]
+    x = rollout.states[:, i]
+    if i in task.dynamics.unconstrained:
+        return _unlimited(axis, x, times, look)
+    low, high = (side[i] for side in task.extent)
     room = 0.25 * (high - low)
     axis.set_ylim(low - room, high + room)
     look_of_limits: dict[str, Any] = {"color": LIMIT, "linestyle": (0, (4, 2)), "linewidth": 0.9}
     limits: list[Any] = [axis.axhline(bound, **look_of_limits) for bound in (low, high)]
-    bounds, beyond = half_space_limits(task.half_spaces, rollout.states, i)
+    part = task.constrained
+    own = int(np.searchsorted(part, i))
+    bounds, beyond = half_space_limits(task.half_spaces, rollout.states[:, part], own)
     cut = [axis.plot(times, bound, **look_of_limits)[0] for bound in bounds if np.isfinite(bound).any()]
     band = axis.fill_between(
         times, rollout.state_low[:, i], rollout.state_high[:, i], color=SAFE, linewidth=0
@@ -98,6 +103,13 @@ def _state(axis: Axes, task: Task, column: Column, times: np.ndarray, i: int) ->
     (head,) = axis.plot([], [], "o", markersize=3.5, color=look["color"], zorder=5, clip_on=False)
     seen = np.where((x > low - room) & (x < high + room), x, np.nan)
     return Trace(axis, (band, *limits, *cut, trace, broken, head), (band, *cut, trace, broken), (head, seen))
+
+
+def _unlimited(axis: Axes, x: np.ndarray, times: np.ndarray, look: dict) -> Trace:
+    """A state that no constraint speaks of: its values alone."""
+    (trace,) = axis.plot(times, x, **look)
+    (head,) = axis.plot([], [], "o", markersize=3.5, color=look["color"], zorder=5, clip_on=False)
+    return Trace(axis, (trace, head), (trace,), (head, x))
 
 
 def half_space_limits(

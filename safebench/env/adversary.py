@@ -112,7 +112,7 @@ def somewhere(task: Task, key: PRNGKeyArray) -> Start:
     start = tasks.start(task, fresh_key)
     if task.corridors is None:
         return start
-    radius = jnp.asarray(task.constraints.radius, start.x.dtype)
+    radius = jnp.asarray(tasks.with_others(task, task.constraints.radius), start.x.dtype)
 
     def go(at: tuple[Array, Corridor], key: PRNGKeyArray) -> tuple[tuple[Array, Corridor], None]:
         (x, corridor), (way_key, far_key, corridor_key) = at, jax.random.split(key, 3)

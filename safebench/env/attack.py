@@ -98,14 +98,23 @@ def beginnings(task: Task) -> Callable[[int], Start]:
     def begin(seed: int) -> Start:
         rng, keys = np.random.default_rng(seed), jax.random.split(jax.random.key(seed), BATCH)
         if task.corridors is None:
-            inside = task.starts[rng.choice(len(task.starts), BATCH)]
+            inside = _others_anywhere(task, task.starts[rng.choice(len(task.starts), BATCH)], rng)
             offsets = np.tile(task.safe_set.offsets, (BATCH, 1))
             return fixed(keys, jnp.asarray(_half_at_the_boundary(task, inside, offsets, rng)))
         start, offsets = moving(keys)
-        points = _half_at_the_boundary(task, np.asarray(start.x), np.asarray(offsets), rng)
+        inside = _others_anywhere(task, np.asarray(start.x), rng)
+        points = _half_at_the_boundary(task, inside, np.asarray(offsets), rng)
         return start._replace(x=jnp.asarray(points))
 
     return begin
+
+
+def _others_anywhere(task: Task, points: Float[np.ndarray, "batch n"], rng) -> Float[np.ndarray, "batch n"]:
+    """Half of the points with states that no constraint speaks of anywhere in their range."""
+    points, others = points.copy(), list(task.dynamics.unconstrained)
+    low, high = (side[others] for side in task.extent)
+    points[::2, others] = rng.uniform(low, high, (len(points[::2]), len(others)))
+    return points
 
 
 def _half_at_the_boundary(
@@ -114,7 +123,7 @@ def _half_at_the_boundary(
     points = inside.copy()
     for i in range(BATCH // 2):
         rows = Polytope(task.safe_set.normals, offsets[i])
-        direction = rng.normal(size=points.shape[1]) * task.constraints.radius
+        direction = tasks.with_others(task, rng.normal(size=len(task.constrained)) * task.constraints.radius)
         reach = ray_distance(rows, points[i], direction)
         for inward in (0.0, 1e-15, 1e-14, 1e-12):  # the last bits decide on which side of the face it is
             candidate = points[i] + (1 - inward) * reach * direction
@@ -241,6 +250,6 @@ def inflated(task: Task) -> Task:
         offsets=INFLATION * (proven.offsets - carried) + carried,
         base_offsets=INFLATION * proven.base_offsets,
     )
-    origin = proven.origin
+    origin = tasks.with_others(task, proven.origin)
     starts = task.starts if moving else origin + INFLATION * (task.starts - origin)
-    return replace(task, certificate=wrong, safe_set=safe_set.from_certificate(wrong, moving), starts=starts)
+    return replace(task, certificate=wrong, safe_set=tasks.safe_set_of(task, wrong), starts=starts)

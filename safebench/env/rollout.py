@@ -154,7 +154,8 @@ def boundary_point(
     task: Task, x: Float[np.ndarray, " n"], key: PRNGKeyArray, corridor: Corridor = FIXED
 ) -> Float[np.ndarray, " n"]:
     """Where a random ray from x, a state in S(corridor), leaves it: the last point that is still inside."""
-    direction = np.asarray(jax.random.normal(key, x.shape), x.dtype) * task.constraints.radius
+    drawn = np.asarray(jax.random.normal(key, task.constrained.shape), x.dtype)
+    direction = tasks.with_others(task, drawn * task.constraints.radius)
     corridor = jax.tree.map(np.asarray, corridor)
     rows = Polytope(task.safe_set.normals, offsets_along(task.safe_set, corridor))
     reach = ray_distance(rows, x, direction)

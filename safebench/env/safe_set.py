@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from safebench.env.action_set import ActionSet, with_box
 from safebench.env.corridor import FIXED, Corridor
@@ -25,8 +25,7 @@ class SafeSet(NamedTuple):
     """S(corridor) = {x : normals @ x <= offsets + low_rates @ low + high_rates @ high}, and its law.
 
     Coordinates are absolute. A set that does not move has no columns in low_rates and high_rates: its only
-    corridor is FIXED.
-
+    corridor is FIXED. States that no constraint speaks of have columns of zeros.
 
     row_scale: what the rounding of each row is measured against (see safebench.sets.rounding).
     gain, feedforward: the law a = gain @ (x - translations @ r) + feedforward.
@@ -83,6 +82,18 @@ def from_certificate(certificate: Certificate, moving: bool = False) -> SafeSet:
         high_rates=np.maximum(rates, 0.0),
         free_low=middle - low,
         free_high=middle + high,
+    )
+
+
+def widened(safe_set: SafeSet, constrained: Int[np.ndarray, " k"], states: int) -> SafeSet:
+    """The set of some states as one of all `states`, of which it says nothing about the others."""
+    into = np.zeros((len(constrained), states))
+    into[np.arange(len(constrained)), constrained] = 1.0
+    return safe_set._replace(
+        normals=safe_set.normals @ into,
+        gain=safe_set.gain @ into,
+        translations=into.T @ safe_set.translations,
+        base_normals=safe_set.base_normals @ into,
     )
 
 

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import mujoco
 import numpy as np
-from jaxtyping import Array, Bool, Float, PRNGKeyArray, Scalar
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, Scalar
 
 from safebench.env import safe_set as safe_sets
 from safebench.env import task_fields
@@ -18,9 +18,11 @@ from safebench.env.picture import Picture
 from safebench.env.safe_set import SafeSet
 from safebench.env.shipped import shipped_certificate as shipped_certificate
 from safebench.env.shipped import shipped_model as shipped_model
+from safebench.physics import conditioning
 from safebench.physics.affine import Affine
 from safebench.physics.agreement import check_agreement
 from safebench.physics.dynamics import Dynamics
+from safebench.physics.unconstrained import constrained, whole
 from safebench.sets.certificate import Certificate
 from safebench.sets.polytope import Box, Polytope, sample
 
@@ -41,7 +43,8 @@ class Task:
 
     horizon: steps of an episode.
     dynamics: the physics (see safebench.physics.dynamics).
-    constraints: the box of X; leaving X IS a violation, and so is what `excess` says.
+    constraints: the box of X; leaving X IS a violation, and so is what `excess` says. It has no sides for
+        the states that the dynamics names as unconstrained (`mechanical(..., unconstrained=...)`).
     disturbance: the box W of all disturbances that safety is proven for.
     certificate: the proven set S inside X, as stored.
     observe: (x, context) -> observation.
@@ -56,7 +59,7 @@ class Task:
     state_names: the joints' names and, with "dot" added, those of their velocities.
     action_names: the actuators' names.
     safe_set: S as used at run time.
-    starts: states in S, uniformly distributed; resets choose among them.
+    starts: states in S, uniformly distributed, unconstrained ones 0; resets choose among them.
     begin: (key, x) -> context of an episode that starts at x; () for none.
     advance: context -> the next step's context; unchanged.
     disturb: (key, context) -> w in the box; uniform in it.
@@ -112,9 +115,11 @@ class Task:
             "control_period": lambda: float(_model(self, "control_period").opt.timestep),
             "state_names": lambda: state_names(_model(self, "state_names")),
             "action_names": lambda: action_names(_model(self, "action_names")),
-            "safe_set": lambda: safe_sets.from_certificate(self.certificate, self.corridors is not None),
+            "safe_set": lambda: safe_set_of(self, self.certificate),
             "starts": lambda: (
-                drawn_starts(self.corridors) if self.corridors else uniform_starts(self.certificate)
+                drawn_starts(self.corridors)
+                if self.corridors
+                else with_others(self, uniform_starts(self.certificate))
             ),
             "disturb": lambda: uniform_disturbance(self.disturbance),
         }
@@ -129,11 +134,22 @@ class Task:
         if self.dynamics.model is not None:
             check_agreement(
                 self.dynamics.model,
-                self.constraints,
-                self.certificate.magnitude,
+                self.extent,
+                magnitude(self),
                 self.state_names,
                 self.dynamics.commanded,
             )
+
+    @property
+    def extent(self) -> Box:
+        """The constraint box, and of every unconstrained state its range."""
+        return whole(self.constraints, self.dynamics.unconstrained)
+
+    @property
+    def constrained(self) -> Int[np.ndarray, " k"]:
+        """The indices of the states that constraints and certificate speak of."""
+        left_out = self.dynamics.unconstrained
+        return constrained(len(self.constraints.lower) + len(left_out), left_out)
 
 
 def _set(task: Task, field: str, value: Any) -> None:
@@ -195,12 +211,14 @@ def violation(
     The distance is in half-widths of the box: of a side, or across a half-space; or in what `excess` measures
     in.
     """
-    box = task.constraints
-    inside = jnp.all((x >= box.lower) & (x <= box.upper))
-    beyond = jnp.max(jnp.abs(x - jnp.asarray(box.centre)) / jnp.asarray(box.radius) - 1)
+    box, part, number = task.constraints, x, jnp.array(True)
+    if task.dynamics.unconstrained:
+        part, number = x[task.constrained], ~jnp.any(jnp.isnan(x))
+    inside = number & jnp.all((part >= box.lower) & (part <= box.upper))
+    beyond = jnp.max(jnp.abs(part - jnp.asarray(box.centre)) / jnp.asarray(box.radius) - 1)
     if task.half_spaces is not None:
         normals = jnp.asarray(task.half_spaces.normals, x.dtype)
-        past = normals @ x - jnp.asarray(task.half_spaces.offsets, x.dtype)
+        past = normals @ part - jnp.asarray(task.half_spaces.offsets, x.dtype)
         inside &= jnp.all(past <= 0)
         beyond = jnp.maximum(beyond, jnp.max(past / (jnp.abs(normals) @ jnp.asarray(box.radius))))
     if task.excess is not None:
@@ -229,6 +247,35 @@ def uniform_starts(certificate: Certificate, count: int = STARTS) -> Float[np.nd
     """Uniform samples of a certificate's set; the same for everybody."""
     relative = sample(Polytope(certificate.normals, certificate.offsets), _relative(certificate), count)
     return relative + certificate.origin
+
+
+def with_others(task: Task, part: Float[np.ndarray, "*batch k"]) -> Float[np.ndarray, "*batch n"]:
+    """States whose constrained coordinates are given; the others are 0."""
+    states = np.zeros((*part.shape[:-1], part.shape[-1] + len(task.dynamics.unconstrained)))
+    states[..., task.constrained] = part
+    return states
+
+
+def safe_set_of(task: Task, certificate: Certificate) -> SafeSet:
+    """The run-time form of a certificate's set, as a set of all states."""
+    found = safe_sets.from_certificate(certificate, task.corridors is not None)
+    if not task.dynamics.unconstrained:
+        return found
+    return safe_sets.widened(
+        found, task.constrained, len(certificate.origin) + len(task.dynamics.unconstrained)
+    )
+
+
+def magnitude(task: Task) -> Float[np.ndarray, " n"]:
+    """What rounding of one step is measured against; of unconstrained states by the model's conditioning."""
+    proven, model = task.certificate.magnitude, task.dynamics.model
+    if not task.dynamics.unconstrained or model is None:
+        return proven
+    of_model = np.maximum(
+        conditioning.magnitude(model, task.extent, task.dynamics.commanded), task.extent.radius
+    )
+    of_model[task.constrained] = proven
+    return of_model
 
 
 def drawn_starts(corridors: Corridors, count: int = 256) -> Float[np.ndarray, "count n"]:

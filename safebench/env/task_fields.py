@@ -58,7 +58,7 @@ def check_all(task: Any) -> None:
     Raises:
         ValueError: naming the field, its value and what was expected.
     """
-    states, actions = len(task.constraints.lower), len(task.certificate.gain)
+    states, actions = len(task.extent.lower), len(task.certificate.gain)
     _check_names(task, "state_names", states)
     _check_names(task, "action_names", actions)
     if task.state_units != ():
@@ -151,7 +151,7 @@ def _check_corridors(task: Any) -> None:
     for field in ("begin", "move", "clearance"):
         if not callable(getattr(task.corridors, field)):
             raise wrong(task, "corridors", f"Corridors whose {field} is a function")
-    entries, states = len(task.certificate.translation_limits), len(task.certificate.origin)
+    entries, states = len(task.certificate.translation_limits), len(task.extent.lower)
     if entries == 0:
         raise ValueError(
             f"task {task.name!r}: corridors are given, but the certificate has no translations for its set "

@@ -6,8 +6,9 @@ deviation 1e-15 to 5e-14 in float64), so the model taken by differences carries 
 """
 
 import hashlib
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Literal
 
 import jax
@@ -27,6 +28,7 @@ from safebench.physics.commands import Commanded, Commands, commanded_actuators
 from safebench.physics.fingerprint import absorb, fingerprint
 from safebench.physics.quiet import quiet
 from safebench.physics.supported import check_supported, without_collisions
+from safebench.physics.unconstrained import Unconstrained, check_independent, constrained, indices_of
 from safebench.sets.inclusion import Inclusion, linear_inclusion
 from safebench.sets.polytope import Box
 
@@ -49,10 +51,13 @@ class Dynamics:
     fingerprint: SHA-256 of everything that determines `step`; certificates are bound to it.
     model: the MuJoCo model, or None for a task that is not mechanical.
     physics: which implementation `step` is ("plain" for tasks that are not mechanical).
-    state_names: the joints' names and, with "dot" added, those of their velocities; () where not mechanical.
+    state_names: of the constrained states: the joints' names and, with "dot" added, those of their
+        velocities; () where not mechanical.
     action_names: the actuators' names; () where not mechanical.
     commanded: the actuators whose action is an acceleration of their joint (see safebench.physics.commands).
     controls: (x, a) -> the model's `ctrl` (m,) that an action stands for; None where not mechanical.
+    unconstrained: states that constraints, `include` and certificates do not speak of, by index with their
+        range (see safebench.physics.unconstrained).
     """
 
     step: Callable[[Array, Array, Array], Array]
@@ -65,6 +70,7 @@ class Dynamics:
     action_names: tuple[str, ...] = ()
     commanded: Commanded = ()
     controls: Callable[[Array, Array], Array] | None = None
+    unconstrained: Unconstrained = field(default_factory=dict)
 
     @property
     def compiler_options(self) -> dict[str, bool]:
@@ -126,6 +132,7 @@ def mechanical(
     disturbance_input: Float[np.ndarray, "v q"],
     physics: Physics = "mjx",
     commands: Commands = "force",
+    unconstrained: Mapping[str, float] = MappingProxyType({}),
 ) -> Dynamics:
     """The dynamics of an MJCF model whose accelerations are disturbed by `disturbance_input @ w`.
 
@@ -133,10 +140,14 @@ def mechanical(
         range of its joint's acceleration [rad/s^2 or m/s^2], and the force follows by inverse dynamics; a
         forcerange is a limit that the proof then shows to be kept. A sequence of joints' names: these by
         acceleration, other actuators by force.
+    unconstrained: names of states that the task's constraints, and so its safe set, do not speak of, with the
+        largest magnitude that each is expected to have (rounding is allowed for up to there, and forces are
+        bounded): {"theta": 10.0, "thetadot": 50.0}. The constraint box has the other states, in their order.
 
     Raises:
         ValueError: if the model is not supported, naming every reason, `disturbance_input` does not fit it or
-            is not finite, or `physics` or `commands` is unknown or not possible.
+            is not finite, `physics` or `commands` is unknown or not possible, or the motion of a constrained
+            state depends on one that is not.
     """
     commanded = commanded_actuators(model, commands)
     disturbance_input = np.asarray(disturbance_input, float)
@@ -160,19 +171,24 @@ def mechanical(
     else:
         raise ValueError(f"physics must be 'mjx' or 'compiled' for a mechanical task, not {physics!r}")
     joints = _names("joint", (model.joint(k).name for k in range(model.njnt)))
+    states = (*joints, *(f"{name}dot" for name in joints))
+    left_out = indices_of(states, unconstrained)
+    if left_out:
+        check_independent(model, states, left_out, commanded)
     return Dynamics(
         step=step,
         linearise=linearise,
         include=lambda constraints, disturbance: enclosure.include(
-            model, disturbance_input, constraints, disturbance, commanded
+            model, disturbance_input, constraints, disturbance, commanded, left_out
         ),
         fingerprint=fingerprint(model, disturbance_input, *([np.array(commanded)] if commanded else [])),
         model=model,
         physics=physics,
-        state_names=(*joints, *(f"{name}dot" for name in joints)),
+        state_names=tuple(states[i] for i in constrained(len(states), left_out)),
         action_names=_names("actuator", (model.actuator(k).name for k in range(model.nu))),
         commanded=commanded,
         controls=compiled.compiled_controls(model, commanded),
+        unconstrained=left_out,
     )
 
 

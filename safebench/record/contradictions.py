@@ -28,6 +28,9 @@ def _contradictions(result: Result) -> Iterator[str]:
         if f"{kind}.source" not in result.settings.changed:
             yield f"settings: {kind}.source is not named, but the {kind} was given by a file"
     shorter = result.evaluation.horizon < result.task.horizon
+    for name in result.task.options or {}:
+        if f"task.{name}" not in result.settings.changed:
+            yield f"task.options: settings.changed does not name task.{name}"
     allowed = "evaluation_horizon" in result.settings.changed and shorter
     if result.evaluation.horizon != result.task.horizon and not allowed:
         yield f"evaluation.horizon: {result.evaluation.horizon}, but the task's is {result.task.horizon}"
@@ -73,6 +76,8 @@ def _version(result: Result) -> Iterator[str]:
             yield f"{name}: {'is' if wrong.pop() else 'is not'} recorded in a file of version {version}"
     if version < 3 and any(curve.success is not None for curve in curves):
         yield f"curve.success: is recorded in a file of version {version}"
+    if version < 4 and result.task.options is not None:
+        yield f"task.options: is recorded in a file of version {version}"
     if result.budget is not None and result.interactions > result.budget:
         yield f"interactions: {result.interactions}, more than the budget of {result.budget}"
 

@@ -16,7 +16,7 @@ import numpy as np
 from safebench.record.reached import interactions_to_final
 from safebench.record.strict_json import about
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 OLDEST_VERSION = 1
 """Files of this version are read too: they lack the fields that have a default."""
 NAME = "[a-z0-9][a-z0-9.+-]*"
@@ -191,6 +191,7 @@ class TaskRecord:
         pattern="[0-9a-f]{64}",
         default=None,
     )
+    options: dict[str, Any] | None = about("options of the task that were changed; null: none", default=None)
 
 
 @dataclass(frozen=True)

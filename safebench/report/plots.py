@@ -264,13 +264,15 @@ def _readable_returns(axis: Axes, cells: Sequence[Result]) -> None:
         return [abs(value) for value in values if value is not None]
 
     firsts, lasts = sizes(0), sizes(-1)
-    if firsts and lasts and max(firsts) > 20 * max(np.median(lasts), 1e-9):
+    far = bool(firsts and lasts) and max(firsts) > 20 * max(np.median(lasts), 1e-9)
+    if far:
         # Linear near zero, where the finals are told apart, logarithmic far from it, smooth between.
         linear = max(float(np.median(lasts)), 1e-9)
         axis.set_yscale("asinh", linear_width=linear)
         many = max(*firsts, *lasts) > 1e5 * linear  # more ticks than have room
         axis.yaxis.set_major_locator(matplotlib.ticker.AsinhLocator(linear, subs=(1,) if many else (1, 3)))
         axis.yaxis.set_minor_locator(matplotlib.ticker.NullLocator())
+    if far or max([*firsts, *lasts], default=0.0) >= 1000:  # else ticks may lie between whole numbers
         axis.yaxis.set_major_formatter(matplotlib.ticker.FuncFormatter(lambda value, _: _short(value)))
 
 

@@ -149,8 +149,8 @@ def train(
 
     seeds: 0 to N-1, or their numbers. interactions: training steps of each (the task's standard budget).
     progress: show it on standard error.
-    changes: `learner_FIELD`, `safeguard_FIELD` and `evaluation_FIELD` (points, starts, horizon) change a
-        setting, as `--set` does. The result names them; with any, it is not standard.
+    changes: `learner_FIELD`, `safeguard_FIELD`, `task_FIELD` and `evaluation_FIELD` (points, starts, horizon)
+        change a setting, as `--set` does. The result names them; with any, it is not standard.
 
     `safebench.record.files.write(result, "TASK/SAFEGUARD--LEARNER.json")` keeps it for `safebench report`.
 

@@ -27,6 +27,7 @@ class Cell:
     precision: str = "float64"
     learner_changes: tuple[tuple[str, str], ...] = ()
     safeguard_changes: tuple[tuple[str, str], ...] = ()
+    task_changes: tuple[tuple[str, str], ...] = ()
     evaluations: int = 40
     evaluation_starts: int = EVALUATION_STARTS
     evaluation_horizon: int | None = None

@@ -131,7 +131,7 @@ def check_learner(learner: Learner, env: Env, interactions: int, file: str) -> N
 
 def _sizes(task: Task) -> tuple[int, int, int]:
     """States, actions, disturbances."""
-    return len(task.constraints.lower), len(task.certificate.gain), len(task.disturbance.lower)
+    return len(task.state_names), len(task.certificate.gain), len(task.disturbance.lower)
 
 
 def _check_values(task: Task, file: str) -> None:

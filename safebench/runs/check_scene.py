@@ -57,7 +57,8 @@ def check_shapes(task: Task, x: Any, context: Any, corridor: Any, file: str) -> 
             given = shapes(shown) if isinstance(shown, Picture) else f"a {type(shown).__name__}"
             raise ValueError(
                 f"{file}: picture() gives {given}: expected a Picture of discs (centres in rows of 2, as "
-                "many radii), goals and corners in rows of 2"
+                "many radii), goals and corners in rows of 2, links (two ends each, as many radii) and a "
+                "JointMap of cells with two corners"
             )
 
 
@@ -68,7 +69,11 @@ def _is_picture(shown: Any) -> bool:
     if not all(len(each.shape) == 2 and each.shape[1] == 2 for each in rows):
         return False
     discs = all(each.radius.shape == each.centre.shape[:1] for each in (shown.obstacles, shown.bodies))
-    return discs and shown.lower.shape == shown.upper.shape
+    links = shown.links.ends.shape == (*shown.links.radius.shape, 2, 2)
+    joints = shown.joints
+    links &= joints.taken.ndim == 2 and joints.lower.shape == joints.upper.shape == (2,)
+    links &= len(joints.goals.shape) == 2 and joints.goals.shape[1] == 2
+    return discs and links and shown.lower.shape == shown.upper.shape
 
 
 def check_starts(task: Task, corridors: Corridors, count: int, file: str) -> None:

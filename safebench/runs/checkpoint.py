@@ -50,6 +50,7 @@ class Description:
         pattern="[0-9a-f]{64}",
         default=None,
     )
+    task_options: dict[str, Any] | None = about("of the task, where changed; null: none", default=None)
 
 
 def beside(result_path: str | Path) -> Path:
@@ -94,6 +95,7 @@ def describe(cell: Cell, found: Result) -> Description:
         certificate=found.certificate.sha256 if found.certificate else "0" * 64,
         returns=tuple(run.final.return_mean for run in found.runs),
         sources=sources_of(found.task, found.safeguard, found.learner),
+        task_options=plain(found.task.options),
     )
 
 
@@ -116,6 +118,7 @@ def cell_of(description: Description) -> Cell:
         precision=description.precision,
         learner_changes=spelt_out(description.learner_config),
         safeguard_changes=spelt_out(description.safeguard_config),
+        task_changes=spelt_out(description.task_options or {}),
     )
 
 

@@ -60,7 +60,7 @@ def non_finite_term(prepared: Prepared) -> str | None:
 def _fixed(task: Task, random: np.random.Generator) -> Start:
     """The set's centre and some starts, stacked."""
     chosen = random.choice(len(task.starts), STATES, replace=len(task.starts) < STATES)
-    x = np.vstack([task.certificate.origin, task.starts[chosen]])
+    x = np.vstack([tasks.with_others(task, task.certificate.origin), task.starts[chosen]])
     key = jax.random.key(0)
     return jax.jit(jax.vmap(lambda x: Start(x, task.begin(key, x), FIXED)))(x)
 

@@ -11,7 +11,7 @@ from safebench.plugin import Plugin, speaking
 from safebench.record import files
 from safebench.record.result import Evaluation, LearnerRecord, SafeguardRecord, TaskRecord
 from safebench.record.strict_json import build, plain
-from safebench.runs import bounds, check, presets, settings
+from safebench.runs import bounds, check, presets, settings, task_options
 from safebench.runs.cell import Cell
 
 
@@ -49,7 +49,8 @@ def prepare(cell: Cell) -> Prepared:
     learner_config = _tuned(learner_plugin, task_plugin.name)
     learner_config = settings.with_options(learner_config, dict(cell.learner_changes), "learner")
 
-    task = registry.make_task(cell.task, cell.physics)
+    options = task_options.given(task_plugin, dict(cell.task_changes))
+    task = registry.make_task(cell.task, cell.physics, **options)
     _check_task_name(task, task_plugin)
     _check_evaluation(cell, task.horizon)
     check.check_task(task, _file(task_plugin), values=not _built_in(task_plugin))
@@ -71,7 +72,14 @@ def prepare(cell: Cell) -> Prepared:
         safeguard_config=safeguard_config,
         learner_config=learner_config,
         task_record=_checked(
-            TaskRecord(task_plugin.name, task.version, task.horizon, task.control_period, task_plugin.source),
+            TaskRecord(
+                task_plugin.name,
+                task.version,
+                task.horizon,
+                task.control_period,
+                task_plugin.source,
+                options or None,
+            ),
             task_plugin,
         ),
         safeguard_record=_checked(

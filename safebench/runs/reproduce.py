@@ -47,6 +47,7 @@ def _recorded(found: Result, given: Files) -> Cell:
         precision=found.precision,
         learner_changes=spelt_out(found.learner.config),
         safeguard_changes=spelt_out(found.safeguard.config),
+        task_changes=spelt_out(found.task.options or {}),
         evaluations=found.evaluation.points or Cell.evaluations,
         evaluation_starts=found.evaluation.episodes,
         evaluation_horizon=None if horizon == found.task.horizon else horizon,

@@ -10,7 +10,7 @@ from safebench.env.require import shown
 from safebench.plugin import speaking
 from safebench.runs import literals
 
-OWNERS = ("learner", "safeguard", "evaluation")
+OWNERS = ("learner", "safeguard", "task", "evaluation")
 """What settings belong to."""
 
 

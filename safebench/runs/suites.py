@@ -38,6 +38,11 @@ PAPER_TASKS = ("pendulum", "quadrotor", "energy", "energy-heating")
 """The paper's energy task is energy-heating; energy is its house all year, with a pump that cools as well."""
 PAPER_OTHER_LEARNERS = ("none", "boundary-projection", "ray-mask")
 ARMS = ("arm2", "arm4", "arm7", "arm14")
+"""The same arm with more and more joints."""
+DIMENSIONS_TASKS = (
+    *(*ARMS, "arm2-obstacles", "quadrotor3d", "cartpole-swingup"),
+    *("energy-heating", "docking", "docking-line-of-sight", "cruise"),
+)
 NAVIGATION_TASKS = ("seeker", "seeker-blind", "quadrotor-obstacles", "crowd")
 NAVIGATION_SAFEGUARDS = (
     *("none", "boundary-projection", "ray-mask", "ray-mask-hyperbolic"),
@@ -96,7 +101,7 @@ def navigation() -> list[Cell]:
 
 
 def dimensions() -> list[Cell]:
-    """Arms of two to fourteen joints: what grows with the number of joints."""
+    """Arms of two to fourteen joints: what grows with the number of joints; and one among obstacles."""
     return [
         _standard("dimensions", task, name, "shac")
         for task in ARMS
@@ -216,6 +221,7 @@ def changed(
         precision=precision,
         learner_changes=tuple(assignments.get("learner", {}).items()),
         safeguard_changes=tuple(assignments.get("safeguard", {}).items()),
+        task_changes=tuple(assignments.get("task", {}).items()),
         evaluations=protocol.points,
         evaluation_starts=protocol.starts,
         evaluation_horizon=protocol.horizon or None,
@@ -233,6 +239,7 @@ def settings_of(cell: Cell) -> Settings:
     changed = [name for name in COMPARED if getattr(cell, name) != getattr(standard, name)]
     changed += [f"learner.{name}" for name, _ in cell.learner_changes]
     changed += [f"safeguard.{name}" for name, _ in cell.safeguard_changes]
+    changed += [f"task.{name}" for name, _ in cell.task_changes]
     changed += [f"{kind}.source" for kind in ("task", "safeguard", "learner") if given_by_file(cell, kind)]
     return Settings(standard=not changed, changed=tuple(changed))
 

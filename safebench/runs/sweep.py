@@ -68,6 +68,7 @@ def cells(base: Cell, grid: Mapping[str, Sequence[str]]) -> dict[str, Cell]:
     """
     fixed = [f"learner.{name}" for name, _ in base.learner_changes]
     fixed += [f"safeguard.{name}" for name, _ in base.safeguard_changes]
+    fixed += [f"task.{name}" for name, _ in base.task_changes]
     both = sorted(set(fixed) & set(grid))
     if both:
         raise ValueError(f"{both[0]} is both set (--set) and swept (--over)")
@@ -81,6 +82,7 @@ def cells(base: Cell, grid: Mapping[str, Sequence[str]]) -> dict[str, Cell]:
             base,
             learner_changes=(*base.learner_changes, *changes.get("learner", {}).items()),
             safeguard_changes=(*base.safeguard_changes, *changes.get("safeguard", {}).items()),
+            task_changes=(*base.task_changes, *changes.get("task", {}).items()),
         )
     return found
 

@@ -152,7 +152,7 @@ SECTIONS: dict[str, list[Case]] = {
         Case(
             "an unknown task (safeguard, learner, suite, benchmark)",
             "safebench run -t pendulm -g none -l shac",
-            "Error: unknown task 'pendulm'. Did you mean 'pendulum'? Known: ... cartpole, crowd, ...",
+            "Error: unknown task 'pendulm'. Did you mean 'pendulum'? Known: ... cartpole, ...",
         ),
         Case(
             "an unknown preset",

@@ -9,7 +9,7 @@ import numpy as np
 from safebench.env import safe_set
 from safebench.env.adversary import somewhere
 from safebench.env.corridor import Start
-from safebench.env.task import Task
+from safebench.env.task import Task, with_others
 
 
 class Places(NamedTuple):
@@ -32,7 +32,12 @@ def places(task: Task, inward: float = 1e-9) -> Callable[..., Places]:
     def places(count: int, seed: int = 0) -> Places:
         start, offsets = drawn(jax.random.split(jax.random.key(seed), count))
         x, offsets = np.asarray(start.x), np.asarray(offsets)
-        direction = np.random.default_rng(seed).normal(size=x.shape) * task.constraints.radius
+        rng = np.random.default_rng(seed)
+        part = rng.normal(size=(count, len(task.constrained))) * task.constraints.radius
+        direction = with_others(task, part)
+        others = list(task.dynamics.unconstrained)
+        x = x.copy()
+        x[:, others] = rng.uniform(*(side[others] for side in task.extent), (count, len(others)))
         rates, slack = direction @ safe.normals.T, offsets - x @ safe.normals.T
         with np.errstate(divide="ignore", invalid="ignore"):
             reach = np.where(rates > 0, slack / rates, np.inf).min(axis=1)

@@ -18,7 +18,7 @@ EACH = [pytest.param(name, marks=[] if name in QUICK else [pytest.mark.slow]) fo
 
 def random_inputs(task, count, seed=0):
     rng = np.random.default_rng(seed)
-    x = rng.uniform(task.constraints.lower, task.constraints.upper, (count, len(task.state_names)))
+    x = rng.uniform(task.extent.lower, task.extent.upper, (count, len(task.state_names)))
     a = rng.uniform(-1, 1, (count, len(task.action_names)))
     w = rng.uniform(task.disturbance.lower, task.disturbance.upper, (count, len(task.disturbance.lower)))
     return x, a, w

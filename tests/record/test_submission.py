@@ -278,6 +278,15 @@ def unknown_task(data):
     data["task"]["name"] = "pendulum-easy"
 
 
+def options_that_settings_do_not_name(data):
+    data["task"]["options"] = {"length": 2}
+
+
+def options_before_there_were_any(data):
+    options_that_settings_do_not_name(data)
+    data["schema_version"] = 3
+
+
 def wrong_schema_version(data):
     data["schema_version"] = 99
 
@@ -345,7 +354,9 @@ TAMPERINGS = {
     newline_in_the_suite: r"suite: 'quick\\n' does not match",
     other_cell_than_its_path: "which its path does not say",
     unknown_task: "unknown task 'pendulum-easy'",
-    wrong_schema_version: "this version reads 1 to 3, not 99",
+    options_that_settings_do_not_name: r"task\.options: settings\.changed does not name task\.length",
+    options_before_there_were_any: r"task\.options: is recorded in a file of version 3",
+    wrong_schema_version: "this version reads 1 to 4, not 99",
     smuggled_field: "'__reduce__': is not a field",
     missing_field: r"runs\[0\]\.evaluation: is missing",
     negative_violations: r"runs\[0\]\.training\.violations: must be at least 0",
@@ -477,13 +488,13 @@ GOAL_TAMPERINGS = {
     success_of_no_seed: r"curve\.success: is missing, but the task has a goal",
     truncated_success: r"curve columns differ in length \(success has 8",
     truncated_switches: r"curve columns differ in length \(evaluation\.switches has 8",
-    no_switches: r"curve\.evaluation\.switches: is not recorded in a file of version 3",
+    no_switches: r"curve\.evaluation\.switches: is not recorded in a file of version 4",
     fewer_switches: r"seed 0: training\.switches is 3, but its curve gives 40000",
     switches_that_decrease: r"curve\.training\.switches decreases",
     more_switches_than_steps: "15601 switches in 15600 steps",
     episodes_violated_without_a_violation: r"curve\.violated: 32 of 64 episodes, but 0 violations",
     half_an_episode: r"curve\.violated: 0\.0078125 is no share of 64 episodes",
-    no_violated_episodes: r"curve\.violated: is not recorded in a file of version 3",
+    no_violated_episodes: r"curve\.violated: is not recorded in a file of version 4",
     an_older_version: r"curve\.success: is recorded in a file of version 2",
 }
 

@@ -18,6 +18,8 @@ PROMISED = {
         safe_norm reset allowed STARTS Corridor Corridors Start Discs Picture
         Arena Scene scenes among_discs by_distance penetration way
         moving_set next_corridors crowd_clearance
+        ArmArena ArmScene JointGrid TwoLinks arm_scenes arm_among_discs arm_corners distance_to_arm
+        joint_way joint_way_length joint_map JointMap Links
         heated_house discomfort electricity_cost household_observation hour_of
         invented_year read_hours heating_season require_hours
     """,
