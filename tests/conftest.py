@@ -2,6 +2,7 @@
 
 import functools
 import sys
+from pathlib import Path
 
 import jax
 import pytest
@@ -11,6 +12,17 @@ from safebench.commands import console
 from safebench.runs.precision import start
 
 start()
+
+
+MOST_MAPPINGS = 16_000
+"""Of a process, after which compiled programs are dropped: every one of XLA's for the CPU is mapped into memory
+by itself, Linux allows 65530 mappings, and the compiler ends the process where it gets no more."""
+
+
+def pytest_runtest_teardown(item, nextitem):
+    maps = Path("/proc/self/maps")
+    if maps.exists() and maps.read_bytes().count(b"\n") > MOST_MAPPINGS:
+        jax.clear_caches()
 
 
 @functools.cache
