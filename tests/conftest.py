@@ -15,8 +15,8 @@ start()
 
 
 MOST_MAPPINGS = 16_000
-"""Of a process, after which compiled programs are dropped: every one of XLA's for the CPU is mapped into memory
-by itself, Linux allows 65530 mappings, and the compiler ends the process where it gets no more."""
+"""Of a process, after which compiled programs are dropped: each of XLA's for the CPU is mapped into memory by
+itself, Linux allows 65530 mappings, and the compiler ends the process where it gets no more."""
 
 
 def pytest_runtest_teardown(item, nextitem):

@@ -52,14 +52,14 @@ these joints, and actuators of others push as they are; joints without an actuat
 action (`safebench certify` prints the largest force found, the bound that is proven, and the limit); it
 clamps nothing.
 
-**States that nothing constrains.** `mechanical(..., unconstrained={"theta": 25.0, "thetadot": 75.0})` leaves states
-out of the task's constraints, its certificate and its proof: the constraint box has the other states, in
-their order. That is sound where the others move whatever these do, which is read off the formulas of their
-accelerations and refused otherwise: a cart commanded by acceleration does not feel its pole, one pushed by
-a force does. The numbers are the largest magnitudes expected: rounding is allowed for up to there, and
-forces are bounded up to there, which `safebench certify` says beside them (a `forcerange` that depends on such a
-state is refused). `Task.starts` gives unconstrained states their values where 0 will not do. See
-`tasks/cartpole_swingup.py`.
+**States that nothing constrains.** `mechanical(..., unconstrained={"theta": 25.0, "thetadot": 75.0})`
+leaves states out of the task's constraints, its certificate and its proof: the constraint box has the
+other states, in their order. That is sound where the others move whatever these do, which is read off
+the formulas of their accelerations and refused otherwise: a cart commanded by acceleration does not feel
+its pole, one pushed by a force does. The numbers are the largest magnitudes expected: rounding is allowed
+for up to there, and forces are bounded up to there, which `safebench certify` says beside them (a
+`forcerange` that depends on such a state is refused). `Task.starts` gives unconstrained states their
+values where 0 will not do. See `tasks/cartpole_swingup.py`.
 
 **Changed in Python.** After setting a mass or a position of an `MjModel` call `mujoco.mj_setConst(model,
 data)`: C MuJoCo steps with some numbers that it computed from them. A model whose computed inertias are
