@@ -61,8 +61,11 @@ def bench(
 ) -> None:
     """Run parts of the benchmark on systems and safeguards, by name; all where none is named.
 
+    Of the parts, `growth` only where a system is one of the arms.
+
     Raises:
-        LookupError: for an unknown part, task or safeguard, before anything runs.
+        LookupError: for an unknown part, task or safeguard, before anything runs. ValueError: if growth or its
+            figure is asked for without an arm, or the figure without growth.
     """
     names = list(systems or [*registry.names("task"), CHAIN])
     for name in names:
@@ -71,10 +74,18 @@ def bench(
     for part in what or ():
         if part not in PARTS:
             raise LookupError(registry.unknown("benchmark", part, PARTS))
+    arms = set(names) & set(suites.ARMS)
+    what = what or [part for part in PARTS if part != "growth" or arms]
+    if "growth" in what and not arms:
+        raise ValueError(f"growth is that of {', '.join(suites.ARMS)}, not of {', '.join(names)}")
+    if figure is not None and "growth" not in what:
+        raise ValueError(
+            f"--figure draws what growth found: name growth, with an arm ({', '.join(suites.ARMS)})"
+        )
     for path in (out, figure):
         if path is not None:
             atomic.check_writable(path)
-    run(what or list(PARTS), names, guards(safeguards), physics, out, console, figure)
+    run(what, names, guards(safeguards), physics, out, console, figure)
 
 
 def run(
@@ -192,10 +203,7 @@ def _filter(job: Job) -> Measured:
 
 
 def _growth(job: Job) -> Measured:
-    arms = [name for name in job.tasks if name in suites.ARMS]
-    if not arms:
-        raise ValueError(f"growth is that of {', '.join(suites.ARMS)}, not of {', '.join(job.systems)}")
-    found = bench_growth.measure(arms, job.report)
+    found = bench_growth.measure([name for name in job.tasks if name in suites.ARMS], job.report)
     shown = _table("Growth: CPU seconds of all threads", "", *(f"{arm.joints} joints" for arm in found))
     for row in bench_growth.lines(found):
         shown.add_row(*row)

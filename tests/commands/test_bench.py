@@ -203,9 +203,25 @@ def test_the_filter_from_the_command_line(tmp_path, safebench, monkeypatch):
         (("-t", "pendulm"), "Did you mean 'pendulum'"),
         (("-g", "non"), "Did you mean 'none'"),
         (("growth", "-t", "pendulum"), "growth is that of arm2, arm4, arm7, arm14, not of pendulum"),
+        (
+            ("filter", "growth", "-t", "pendulum"),
+            "growth is that of arm2, arm4, arm7, arm14, not of pendulum",
+        ),
+        (("physics", "--figure", "f.png"), "--figure draws what growth found: name growth"),
+        (("-t", "pendulum", "--figure", "f.png"), "--figure draws what growth found: name growth"),
     ],
 )
 def test_unknown_names_stop_a_benchmark_before_it_starts(arguments, message, safebench):
     code, _, error = safebench("bench", *arguments)
     assert code == 2
     assert message in error
+
+
+@pytest.mark.parametrize(
+    ("systems", "grows"), [(["pendulum"], False), (["pendulum", "arm2"], True), (None, True)]
+)
+def test_all_parts_are_those_that_have_something_to_measure(monkeypatch, systems, grows):
+    asked = []
+    monkeypatch.setattr(bench, "run", lambda what, *_: asked.extend(what))
+    bench.bench(None, systems, None, "mjx", None, Console())
+    assert asked == [part for part in bench.PARTS if grows or part != "growth"]

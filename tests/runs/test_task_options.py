@@ -1,5 +1,7 @@
 """Options of a task from the command line: typed by its `make`, recorded, and never standard."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -76,5 +78,10 @@ def test_what_is_no_option_is_named(task, changes, message):
 
 
 def test_every_registered_task_says_its_options():
-    for name in registry.names("task"):
-        task_options.defaults(registry.find("task", name))
+    found = {
+        name: dataclasses.asdict(task_options.defaults(registry.find("task", name)))
+        for name in registry.names("task")
+    }
+    assert found["pendulum"] == {}
+    assert found["energy-heating"] == {"profiles": None}
+    assert (found["arm2"], found["arm7"]) == ({"links": 2}, {"links": 7})
