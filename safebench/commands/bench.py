@@ -64,8 +64,8 @@ def bench(
     Of the parts, `growth` only where a system is one of the arms.
 
     Raises:
-        LookupError: for an unknown part, task or safeguard, before anything runs. ValueError: if growth or its
-            figure is asked for without an arm, or the figure without growth.
+        LookupError: for an unknown part, task or safeguard, before anything runs. ValueError: if growth or
+            its figure is asked for without an arm, or the figure without growth.
     """
     names = list(systems or [*registry.names("task"), CHAIN])
     for name in names:

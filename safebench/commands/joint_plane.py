@@ -51,7 +51,7 @@ def panel(axes: Axes, task: Task, column: Column, moments: Sequence[int]) -> Non
     axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
     for spine in axes.spines.values():
         spine.set_visible(True)
-    limits = (side @ safe_set.translations for side in (task.constraints.lower, task.constraints.upper))
+    limits = (side @ safe_set.translations for side in task.extent)
     axes.add_patch(frame_of(*limits, edgecolor=LIMIT, linestyle=(0, (4, 2)), linewidth=0.9))
     way = np.asarray(rollout.states) @ safe_set.translations
     last = len(way) - 1

@@ -101,10 +101,10 @@ def navigation() -> list[Cell]:
 
 
 def dimensions() -> list[Cell]:
-    """Arms of two to fourteen joints: what grows with the number of joints; and one among obstacles."""
+    """Where the paper stopped: many joints, attitude, a swing-up, and tasks of other fields."""
     return [
         _standard("dimensions", task, name, "shac")
-        for task in ARMS
+        for task in DIMENSIONS_TASKS
         for name in ("none", "boundary-projection", "ray-mask")
     ]
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from safebench import registry
 from safebench.runs import presets, suites
 
 
@@ -24,3 +25,15 @@ def test_every_suite_names_what_exists(suite):
     for cell in cells:
         assert cell.safeguard in presets.names()
         assert len(set(cell.seeds)) == len(cell.seeds)
+
+
+def test_dimensions_has_everything_beyond_the_papers_tasks_and_navigation():
+    named = {cell.task for cell in suites.cells("dimensions")}
+    elsewhere = {cell.task for suite in ("paper", "navigation") for cell in suites.cells(suite)}
+    others = {
+        "cartpole",
+        "crowd-8",
+        "crowd-16",
+    }  # older than the paper's extension, and more bodies of a crowd
+    assert named - {"energy-heating"} == set(registry.names("task")) - elsewhere - others
+    assert "energy-heating" in named
