@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test test-slow lint certify bench clean
+.PHONY: run test test-slow lint certify bench dist clean
 
 run: $(VENV)/ready
 	$(BIN)/safebench run --suite quick
@@ -19,6 +19,11 @@ certify: $(VENV)/ready
 
 bench: $(VENV)/ready
 	$(BIN)/safebench bench
+
+dist: $(VENV)/ready
+	rm -rf build dist
+	$(BIN)/python -m build
+	$(BIN)/twine check --strict dist/*
 
 # mypy does not see setuptools' folder mapping: it reads a tree of links that mirrors the installed package.
 lint: $(VENV)/ready

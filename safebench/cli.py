@@ -1,6 +1,7 @@
 """The command line: options and help. Commands import what they need when they run: help starts fast."""
 
 import os
+import platform
 import sys
 from pathlib import Path
 from typing import Annotated, Literal
@@ -11,6 +12,7 @@ from typer import Argument, Option
 from safebench.commands import console as consoles
 from safebench.commands import ending, options
 from safebench.commands.options import Names, examples
+from safebench.runs import packages
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -23,10 +25,21 @@ COMPLETION = "_SAFEBENCH_COMPLETE"
 """The environment variable with which a shell asks for completions."""
 
 
+def _show_versions(asked: bool) -> None:
+    if asked:
+        print(*(f"{name} {version}" for name, version in packages.installed().items()), sep="\n")
+        print("Python", platform.python_version())
+        raise typer.Exit
+
+
 @app.callback()
 def everywhere(
     debug: Annotated[
         bool, Option(ending.DEBUG, help="Show the traceback of an error; may stand anywhere.")
+    ] = False,
+    version: Annotated[
+        bool,
+        Option("--version", callback=_show_versions, is_eager=True, help="Of safebench and what it runs on."),
     ] = False,
 ) -> None:
     """Provably safe reinforcement learning from analytic gradients: train, prove, tabulate."""

@@ -15,7 +15,6 @@ import platform
 import shutil
 from collections.abc import Callable, Mapping
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,7 +24,7 @@ import numpy as np
 from safebench import registry
 from safebench.atomic import replacing
 from safebench.record.strict_json import plain
-from safebench.runs import devices, presets, provenance, threads
+from safebench.runs import devices, packages, presets, threads
 from safebench.runs.arrays import cause
 from safebench.runs.arrays import checkpointer as _checkpointer
 from safebench.runs.precision import NUMBERS
@@ -82,7 +81,7 @@ def identity(prepared: Prepared) -> dict[str, Any]:
         "code of the safeguard": _digest(safeguard.module.__file__),
         "code of the learner": _digest(learner.module.__file__),
         "code of safebench": _code(),
-        "version": {name: version(name) for name in provenance.PACKAGES if name != "safebench"},
+        "version": {name: number for name, number in packages.installed().items() if name != "safebench"},
         "device": f"{device.platform}: {_processor() if device.platform == 'cpu' else device.device_kind}",
         "devices": devices.used(len(cell.seeds)),
         "threads": threads.of_xla(),

@@ -7,15 +7,13 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from types import MappingProxyType
 
 import jax
 
 from safebench.record import result
-
-PACKAGES = ("safebench", "jax", "jaxlib", "mujoco", "mujoco-mjx", "brax", "flax", "optax", "numpy", "scipy")
+from safebench.runs import packages
 
 READ = ("JAX_", "XLA_")
 """How the environment variables begin that jax and XLA read."""
@@ -27,7 +25,7 @@ def collect(compiler_options: Mapping[str, bool] = MappingProxyType({})) -> resu
     device = jax.devices()[0]
     kind = device.device_kind if device.platform != "cpu" else f"cpu ({os.cpu_count()} cores)"
     return result.Provenance(
-        packages={name: version(name) for name in PACKAGES},
+        packages=packages.installed(),
         python=platform.python_version(),
         platform=f"{platform.system()} {platform.machine()}",
         device=kind,

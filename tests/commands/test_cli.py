@@ -4,6 +4,7 @@ import re
 import shlex
 import subprocess
 import sys
+from importlib import metadata
 
 import pytest
 import typer
@@ -50,6 +51,13 @@ def test_the_schema_command_prints_the_fields_of_both_files():
     text = schema.tables()
     assert text.startswith(record_schema.field_table())
     assert text.endswith("## The fields of leaderboard.json\n\n" + record_schema.field_table(Leaderboard))
+
+
+def test_the_version_of_everything_that_decides_a_result_is_shown(safebench):
+    code, output, _ = safebench("--version")
+    assert code == 0
+    for name in ("safebench", "jax", "mujoco-mjx", "brax"):
+        assert f"{name} {metadata.version(name)}" in output.splitlines()
 
 
 def test_help_and_tables_start_without_jax():
