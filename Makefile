@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test test-slow lint certify bench dist clean
+.PHONY: run test test-slow lint certify bench dist test-newest clean
 
 run: $(VENV)/ready
 	$(BIN)/safebench run --suite quick
@@ -13,6 +13,12 @@ test: $(VENV)/ready
 
 test-slow: $(VENV)/ready
 	$(BIN)/python -m pytest -m "slow and not recorded" -n 2
+
+# The other end of the versions that pyproject.toml allows. NEWEST_PINS=/dev/null takes whatever is newest today.
+NEWEST := .venv-newest
+NEWEST_PINS ?= constraints-newest.txt
+test-newest: $(NEWEST)/ready
+	$(NEWEST)/bin/python -m pytest -m "not slow" -n 2 --dist loadfile tests/physics tests/env tests/learning tests/baselines
 
 certify: $(VENV)/ready
 	$(BIN)/safebench certify
@@ -41,5 +47,11 @@ $(VENV)/ready: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,docs,gymnasium]'
 	touch $@
 
+$(NEWEST)/ready: pyproject.toml $(NEWEST_PINS)
+	$(PYTHON) -m venv $(NEWEST)
+	$(NEWEST)/bin/python -m pip install --quiet --upgrade pip
+	$(NEWEST)/bin/python -m pip install --quiet --constraint $(NEWEST_PINS) --editable '.[dev,gymnasium]'
+	touch $@
+
 clean:
-	rm -rf $(VENV) build dist runs *.egg-info
+	rm -rf $(VENV) $(NEWEST) build dist runs *.egg-info

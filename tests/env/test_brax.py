@@ -2,6 +2,7 @@
 
 import functools
 
+import jax
 import numpy as np
 import pytest
 from brax.training.agents.apg import networks as apg_networks
@@ -12,7 +13,10 @@ from brax.training.agents.ppo import train as brax_ppo
 from safebench.env.environment import Env
 from safebench.runs import presets
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(jax.__version_info__ >= (0, 10), reason="the learners of brax 0.14.2 need jax < 0.10"),
+]
 
 
 @pytest.fixture(scope="module")

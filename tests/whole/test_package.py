@@ -1,5 +1,8 @@
-"""The wheel, installed in a clean environment outside the repository, has everything."""
+"""`make dist`: wheel and source distribution are complete, and work in a clean environment elsewhere."""
 
+import json
+import os
+import re
 import subprocess
 import sys
 import sysconfig
@@ -11,19 +14,27 @@ import pytest
 from safebench import registry
 
 ROOT = Path(__file__).parents[2]
+MODULE = (sys.executable, "-m")
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory):
-    target = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", target, ROOT]
-    subprocess.run(command, check=True)
-    (path,) = target.glob("safebench-*.whl")
-    return path
+def built(tmp_path_factory):
+    """The wheel and the source distribution that `make dist` makes."""
+    target = tmp_path_factory.mktemp("dist")
+    subprocess.run([*MODULE, "build", "--outdir", target, ROOT], check=True, capture_output=True)
+    (wheel,) = target.glob("safebench-*.whl")
+    (source,) = target.glob("safebench-*.tar.gz")
+    return wheel, source
 
 
-def test_the_wheel_holds_all_code_and_data_and_no_top_level_plugin_packages(wheel):
-    names = zipfile.ZipFile(wheel).namelist()
+def contents(wheel):
+    """Of every file but the list of files, what it holds."""
+    archive = zipfile.ZipFile(wheel)
+    return {name: archive.read(name) for name in archive.namelist() if not name.endswith("RECORD")}
+
+
+def test_the_wheel_holds_all_code_and_data_and_no_top_level_plugin_packages(built):
+    names = zipfile.ZipFile(built[0]).namelist()
     assert not [name for name in names if name.split("/")[0] in ("tasks", "safeguards", "baselines", "tests")]
     for folder, package in {
         "safebench": "safebench",
@@ -36,31 +47,89 @@ def test_the_wheel_holds_all_code_and_data_and_no_top_level_plugin_packages(whee
                 assert f"{package}/{path.relative_to(ROOT / folder)}" in names
 
 
-@pytest.mark.slow
-def test_the_installed_wheel_finds_every_plugin(wheel, tmp_path):
-    environment = tmp_path / "environment"
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
+def test_the_metadata_is_in_order(built, tmp_path):
+    done = subprocess.run(
+        [*MODULE, "twine", "check", "--strict", *built], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
+    broken = tmp_path / built[0].name  # without the line that names the format of the README
+    with zipfile.ZipFile(built[0]) as old, zipfile.ZipFile(broken, "w") as new:
+        for name in old.namelist():
+            new.writestr(name, re.sub(rb"(?m)^Description-Content-Type: .*\n", b"", old.read(name)))
+    done = subprocess.run([*MODULE, "twine", "check", "--strict", broken], capture_output=True, check=False)
+    assert done.returncode == 1
+
+
+def test_the_package_asks_for_no_old_jax(built):
+    archive = zipfile.ZipFile(built[0])
+    (metadata,) = [name for name in archive.namelist() if name.endswith("/METADATA")]
+    needed = re.findall(r"(?m)^Requires-Dist: (.*)$", archive.read(metadata).decode())
+    assert [line for line in needed if line.startswith("jax") and "extra" not in line] == [
+        "jax>=0.9",
+        "jaxtyping>=0.3",
+    ]
+
+
+@pytest.fixture(scope="module", params=["wheel", "source"])
+def installed(request, built, tmp_path_factory):
+    """The python of an environment that holds nothing but safebench and what it depends on."""
+    environment = tmp_path_factory.mktemp(request.param) / "environment"
+    subprocess.run([*MODULE, "venv", "--without-pip", environment], check=True)
     python = environment / "bin" / "python"
-    target = subprocess.run(
-        [python, "-c", "import sysconfig; print(sysconfig.get_paths()['purelib'])"],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.strip()
+    asked = [python, "-c", "import sysconfig; print(sysconfig.get_paths()['purelib'])"]
+    target = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
     # Dependencies come from this environment; its editable safebench does not (nested .pth is not read).
     Path(target, "dependencies.pth").write_text(sysconfig.get_paths()["purelib"] + "\n")
-    install = [sys.executable, "-m", "pip", "--quiet", "install", "--no-deps", "--target", target, wheel]
-    subprocess.run(install, check=True)
-    run = [python, "-m", "safebench", "list"]
-    done = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, check=True)
+    chosen = built[request.param == "source"]
+    subprocess.run(
+        [*MODULE, "pip", "--quiet", "install", "--no-deps", "--target", target, chosen], check=True
+    )
+    return python
+
+
+def safebench(python, folder, *arguments):
+    command = [python, "-m", "safebench", *arguments]
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_it_finds_every_plugin(installed, tmp_path):
+    shown = safebench(installed, tmp_path, "list")
     for kind in ("task", "safeguard", "learner"):
         for name in registry.names(kind):
-            assert name in done.stdout
-    where = subprocess.run(
-        [python, "-c", "import safebench.tasks as t; print(t.__path__[0])"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    assert str(environment) in where
+            assert name in shown
+    asked = [installed, "-c", "import safebench.tasks as t; print(t.__path__[0])"]
+    where = subprocess.run(asked, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    assert str(installed.parents[1]) in where
+
+
+@pytest.mark.slow
+def test_it_certifies_and_passes_the_quick_suite_from_another_folder(installed, tmp_path):
+    """The source distribution trains less: what it installs is the wheel's, file by file."""
+    source = "source" in str(installed)
+    shown = safebench(installed, tmp_path, "certify", *(["pendulum", "quadrotor"] if source else []))
+    assert "not proven" not in shown
+    shrink = ["-n", "20000", "--seeds", "2"] if source else []
+    safebench(installed, tmp_path, "run", "--suite", "quick", *shrink)
+    made = sorted((tmp_path / "runs/quick/pendulum").glob("*.json"))
+    assert [path.stem for path in made] == ["boundary-projection--shac", "none--shac", "ray-mask--shac"]
+    results = {path.stem: json.loads(path.read_text()) for path in made}
+    assert all(result["provenance"]["commit"] is None for result in results.values())
+    violations = {
+        name: sum(run["training"]["violations"] for run in each["runs"]) for name, each in results.items()
+    }
+    assert violations["none--shac"] > 0
+    assert violations["ray-mask--shac"] == violations["boundary-projection--shac"] == 0
+    safebench(installed, tmp_path, "verify", *map(str, made))
+
+
+@pytest.mark.slow
+def test_the_source_distribution_installs_what_the_wheel_does(built, tmp_path):
+    wheel, source = built
+    command = [*MODULE, "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", tmp_path, source]
+    subprocess.run(command, check=True)
+    (again,) = tmp_path.glob("*.whl")
+    assert contents(again) == contents(wheel)
