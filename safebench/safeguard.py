@@ -4,9 +4,9 @@ A safeguard is a module with `CERTIFIED`, a frozen `Config` and `make(config) ->
 see `safeguards/ray_mask.py`.
 """
 
-from safebench.env.action_set import ActionSet, contains, slacks
+from safebench.env.action_set import ActionSet, contains, slacks, tighten
 from safebench.env.centre import Centre, finder
-from safebench.env.derivatives import clip_to_box, safe_norm
+from safebench.env.derivatives import clip_to_box, near_least, safe_norm
 from safebench.env.gauge import Ray, cast
 from safebench.env.projection import project
 from safebench.env.require import (
@@ -44,6 +44,7 @@ __all__ = [
     "finite_centre",
     "guard",
     "is_feasible",
+    "near_least",
     "project",
     "require_choice",
     "require_count",
@@ -55,4 +56,5 @@ __all__ = [
     "require_within",
     "safe_norm",
     "slacks",
+    "tighten",
 ]

@@ -45,6 +45,8 @@ PRESETS |= {
     "boundary-projection+passthrough": Preset("boundary-projection", {"gradient": "passthrough"}),
     "ray-mask+zonotopic": Preset("ray-mask", {"centre": "zonotopic"}),
     "ray-mask+chebyshev": Preset("ray-mask", {"centre": "chebyshev"}),
+    "implicit-safe-set": Preset("implicit-safe-set"),
+    "implicit-safe-set+passthrough": Preset("implicit-safe-set", {"gradient": "passthrough"}),
 }
 
 

@@ -25,7 +25,7 @@ PROMISED = {
     """,
     "safebench.safeguard": """
         ActionSet contains slacks Gradient Guarded Safeguard guard finite_centre clip_to_box safe_norm project
-        Ray cast Centre finder Solve is_feasible require_choice require_weight
+        Ray cast Centre finder Solve is_feasible near_least tighten require_choice require_weight
         require_count require_each require_flag require_positive require_share require_within
     """,
     "safebench.learner": """
