@@ -1,7 +1,8 @@
 """What the author of a safeguard imports; everything of safebench that a safeguard needs, and no more.
 
 A safeguard is a module with `CERTIFIED`, a frozen `Config` and `make(config) -> Safeguard`:
-see `safeguards/ray_mask.py`.
+see `safeguards/ray_mask.py`. `one_to_one(config) -> bool` may say that it maps the box one-to-one, with a
+Jacobian that is never singular: then applied actions have a density (`safebench.learner.log_determinant`).
 """
 
 from safebench.env.action_set import ActionSet, contains, slacks, tighten
