@@ -5,12 +5,15 @@ makes some gradient steps on minibatches drawn from it; the ring is part of the 
 stays a pure function of its key. The safeguard is part of the environment: the stored action is the
 PROPOSED one, and a regularised safeguard costs reward, kappa |applied - proposed|^2 per step. Tasks end
 by truncation only, so every target bootstraps from the state reached, before any reset.
+
+With `safeguard_in` "policy" it is part of the policy: the critics judge APPLIED actions, the policy climbs
+Q(s, g(s, a)) through the safeguard g, and kappa |g(s, a) - a|^2 is added to its loss, not taken off rewards.
 """
 
 import math
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -24,6 +27,7 @@ from safebench.learner import (
     Episode,
     Learner,
     Normaliser,
+    Place,
     Progress,
     Safety,
     absorb,
@@ -31,9 +35,11 @@ from safebench.learner import (
     fresh_normaliser,
     keep_if,
     log_density,
+    log_determinant,
     normalise,
     require_choice,
     require_count,
+    require_density,
     require_each,
     require_flag,
     require_positive,
@@ -63,6 +69,8 @@ class Config:
     *_rate: learning rates, constant. *_hidden: widths of hidden layers. activation: of all networks.
     gradient_clip: global norm, each network by itself. reward_scale: factor on rewards, against which the
     entropy is weighed. normalise: running observation normalisation.
+    safeguard_in: "policy", or None: in the environment. density: "applied", the entropy is that of applied
+    actions, or None: of proposed ones. The former needs a safeguard that is one-to-one.
     """
 
     environments: int = 8
@@ -85,6 +93,8 @@ class Config:
     gradient_clip: float = 10.0
     reward_scale: float = 1.0
     normalise: bool = True
+    safeguard_in: Literal["policy"] | None = None
+    density: Literal["applied"] | None = None
 
     def __post_init__(self):
         require_each(require_count, self, "environments", "steps", "batch", "policy_delay", "target_delay")
@@ -96,6 +106,8 @@ class Config:
         require_each(require_widths, self, "policy_hidden", "value_hidden")
         require_choice("activation", self.activation, Activation)
         require_flag("normalise", self.normalise)
+        require_choice("safeguard_in", self.safeguard_in, Literal["policy", None])
+        require_choice("density", self.density, Literal["applied", None])
         require_within("gradient_steps_per_interaction", self.gradient_steps_per_interaction, 0, 1000)
         if self.buffer < self.batch:
             raise ValueError(f"buffer must be at least batch = {self.batch}, not {self.buffer}")
@@ -152,12 +164,17 @@ class Learned(NamedTuple):
 
 
 class Transition(NamedTuple):
-    """What the ring remembers, in float32; `action` is the proposed one."""
+    """What the ring remembers, in float32.
+
+    action: the proposed one; the applied one where the safeguard is in the policy.
+    places: where it began and ended, in the precision of states, for settings that ask the safeguard again.
+    """
 
     observation: Float[Array, "*batch o"]
     action: Float[Array, "*batch m"]
     reward: Float[Array, "*batch"]
     reached: Float[Array, "*batch o"]
+    places: tuple[Place, Place] | None = None
 
 
 class State(NamedTuple):
@@ -175,8 +192,12 @@ def make(env: Env, config: Config, interactions: int) -> Learner:
     """SAC on `env` for a budget of `interactions` steps.
 
     Raises:
-        ValueError: if the budget ends with the random start, or before one update.
+        ValueError: if the budget ends with the random start, or before one update, or if the safeguard is not
+            one-to-one and the density of applied actions is asked for.
     """
+    in_policy, of_applied = config.safeguard_in == "policy", config.density == "applied"
+    if of_applied:
+        require_density(env)
     per_update = config.environments * config.steps
     if interactions < max(per_update, config.starts + 1):
         raise ValueError(
@@ -212,6 +233,18 @@ def make(env: Env, config: Config, interactions: int) -> Learner:
         latent = mean + jnp.exp(log_std) * noise
         return jnp.tanh(latent), log_density(latent, mean, log_std)
 
+    def enact(policy, observation: Array, noise: Array, place: Place | None) -> tuple[Array, Array, Array]:
+        """As `propose`, of the action that the critics judge; and its squared correction."""
+        action, density = propose(policy, observation, noise)
+        correction = jnp.zeros_like(density)
+        if of_applied:
+            slopes = jax.vmap(log_determinant, in_axes=(None, 0, 0))(env, place, action)
+            density = density - slopes.astype(jnp.float32)
+        if in_policy:
+            guarded = jax.vmap(env.applied)(place, action)
+            action, correction = guarded.action.astype(jnp.float32), guarded.distance**2
+        return action, density, correction.astype(jnp.float32)
+
     def judge(critics, observation: Array, action: Array) -> Float[Array, " 2 *batch"]:
         parts = [part.reshape(*part.shape[:-1], agents, -1) for part in (observation, action)]
         inputs = jnp.concatenate(parts, axis=-1).reshape(*action.shape[:-1], size + m)
@@ -223,6 +256,8 @@ def make(env: Env, config: Config, interactions: int) -> Learner:
         critics = jax.vmap(lambda k: critic_net.init(k, jnp.zeros(size + m)))(jax.random.split(value_key))
         log_temperature = jnp.log(jnp.asarray(config.temperature_start, jnp.float32))
         rows, real = blocks * per_update, jnp.float32
+        episodes = jax.vmap(env.begin)(jax.random.split(episode_key, config.environments))
+        at = jax.tree.map(lambda leaf: jnp.zeros((rows, *leaf.shape[1:]), leaf.dtype), _place(episodes))
         return State(
             learned=Learned(
                 policy=policy,
@@ -238,10 +273,11 @@ def make(env: Env, config: Config, interactions: int) -> Learner:
                 jnp.zeros((rows, m), real),
                 jnp.zeros(rows, real),
                 jnp.zeros((rows, size), real),
+                (at, at) if in_policy or of_applied else None,
             ),
             stored=jnp.zeros((), jnp.int32),
             normaliser=fresh_normaliser(size),
-            episodes=jax.vmap(env.begin)(jax.random.split(episode_key, config.environments)),
+            episodes=episodes,
             key=key,
         )
 
@@ -257,26 +293,39 @@ def make(env: Env, config: Config, interactions: int) -> Learner:
             proposed, _ = propose(state.learned.policy, scaled(state.normaliser, observation), noise)
             uniform = jax.random.uniform(uniform_key, shape, jnp.float32, -1.0, 1.0)
             action = jnp.where(explore, uniform, proposed)
-            episodes, outcome = jax.vmap(env.advance)(episodes, action)
-            reward = config.reward_scale * (outcome.reward - env.regularisation * outcome.distance**2)
-            seen = Transition(observation, action, reward, outcome.observation)
-            return episodes, (seen, outcome.safety)
+            following, reached, outcome = jax.vmap(env.advance_from)(episodes, action)
+            penalty = 0.0 if in_policy else env.regularisation * outcome.distance**2
+            reward = config.reward_scale * (outcome.reward - penalty)
+            seen = Transition(
+                observation,
+                outcome.applied if in_policy else action,
+                reward,
+                outcome.observation,
+                (_place(episodes), _place(reached)) if in_policy or of_applied else None,
+            )
+            return following, (seen, outcome.safety)
 
         episodes, (seen, safety) = jax.lax.scan(step, state.episodes, jax.random.split(key, config.steps))
-        flat = jax.tree.map(lambda leaf: leaf.reshape(per_update, *leaf.shape[2:]).astype(jnp.float32), seen)
-        return episodes, flat, total(safety)
+        flat = jax.tree.map(lambda leaf: leaf.reshape(per_update, *leaf.shape[2:]), seen)
+        narrow = jax.tree.map(lambda leaf: leaf.astype(jnp.float32), flat._replace(places=None))
+        return episodes, narrow._replace(places=flat.places), total(safety)
 
     def critic_loss(critics, learned: Learned, batch: Transition, noise: Array):
-        action, density = propose(learned.policy, batch.reached, noise)
+        action, density, _ = enact(learned.policy, batch.reached, noise, batch.places and batch.places[1])
         ahead = smallest(judge(learned.targets, batch.reached, action), axis=0)
         soft = ahead - jnp.exp(learned.log_temperature) * density
         target = jax.lax.stop_gradient(batch.reward + config.discount * soft)
         return jnp.mean((judge(critics, batch.observation, batch.action) - target) ** 2)
 
     def policy_loss(policy, learned: Learned, batch: Transition, noise: Array):
-        action, density = propose(policy, batch.observation, noise)
+        action, density, correction = enact(
+            policy, batch.observation, noise, batch.places and batch.places[0]
+        )
         worth = smallest(judge(learned.critics, batch.observation, action), axis=0)
-        return jnp.mean(jnp.exp(learned.log_temperature) * density - worth), jnp.mean(density)
+        loss = jnp.mean(jnp.exp(learned.log_temperature) * density - worth)
+        if in_policy:
+            loss += config.reward_scale * env.regularisation * jnp.mean(correction)
+        return loss, jnp.mean(density)
 
     def improve(learned: Learned, batch: Transition, noise: Array) -> tuple[Learned, Array, Array]:
         """One step of the policy and of the temperature, with the policy's loss and gradient norm."""
@@ -363,3 +412,7 @@ def make(env: Env, config: Config, interactions: int) -> Learner:
     return Learner(
         initialise, update, lambda state: (state.learned.policy, state.normaliser), act, per_update
     )
+
+
+def _place(episode: Episode) -> Place:
+    return Place(episode.x, episode.corridor)

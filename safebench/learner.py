@@ -5,7 +5,7 @@ A learner is a module with a frozen `Config`, `SETTINGS` (tuned configs by task 
 """
 
 from safebench.env.derivatives import smallest
-from safebench.env.environment import Env, Episode, Outcome
+from safebench.env.environment import Env, Episode, Outcome, Place
 from safebench.env.require import (
     require_betas,
     require_choice,
@@ -19,6 +19,7 @@ from safebench.env.require import (
     require_within,
 )
 from safebench.env.safety import Safety, total
+from safebench.learning.applied_density import NoDensity, log_determinant, require_density
 from safebench.learning.clip_gradient import clip_gradient
 from safebench.learning.learner import Learner, Policy, Progress, Trained, TrainingState, keep_if, train
 from safebench.learning.networks import (
@@ -39,8 +40,10 @@ __all__ = [
     "Env",
     "Episode",
     "Learner",
+    "NoDensity",
     "Normaliser",
     "Outcome",
+    "Place",
     "Policy",
     "Progress",
     "Safety",
@@ -54,10 +57,12 @@ __all__ = [
     "keep_if",
     "lambda_returns",
     "log_density",
+    "log_determinant",
     "normalise",
     "require_betas",
     "require_choice",
     "require_count",
+    "require_density",
     "require_each",
     "require_flag",
     "require_positive",

@@ -45,6 +45,11 @@ class Config:
         require_weight("regularisation", self.regularisation)
 
 
+def one_to_one(config: Config) -> bool:
+    """Whether rays start at a point that no proposal moves, and the derivative is the map's own."""
+    return config.centre != "orthogonal" and config.gradient == "exact"
+
+
 def make(config: Config = Config()) -> Safeguard:
     """The hyperbolic ray mask. At the centre, where no derivative exists, the Jacobian is the identity."""
     find_centre = finder(config.centre)

@@ -38,6 +38,13 @@ class Episode(NamedTuple):
     corridor: Corridor = FIXED
 
 
+class Place(NamedTuple):
+    """What safe actions depend on: of an episode, its state and its corridor."""
+
+    x: Float[Array, "*batch n"]
+    corridor: Corridor = FIXED
+
+
 class Outcome(NamedTuple):
     """What one step gave.
 
@@ -83,11 +90,21 @@ class Env(BraxEnv):
     Gradients flow through the safeguard and the physics. Actions are normalised to [-1, 1].
     """
 
-    def __init__(self, task: Task, safeguard: Safeguard, regularisation: float | Float[Array, ""] = 0.0):
-        """regularisation: kappa >= 0; learners add kappa |applied - proposed|^2 to their loss."""
+    def __init__(
+        self,
+        task: Task,
+        safeguard: Safeguard,
+        regularisation: float | Float[Array, ""] = 0.0,
+        one_to_one: bool = False,
+    ):
+        """regularisation: kappa >= 0; learners add kappa |applied - proposed|^2 to their loss.
+
+        one_to_one: applied actions have a density, since no two proposals give the same one.
+        """
         self.task = task
         self.safeguard = safeguard
         self.regularisation = regularisation
+        self.one_to_one = one_to_one
 
     def begin(self, key: PRNGKeyArray) -> Episode:
         """A fresh episode from a start inside the safe set."""
@@ -107,11 +124,22 @@ class Env(BraxEnv):
 
     def advance(self, episode: Episode, action: Float[Array, " m"]) -> tuple[Episode, Outcome]:
         """One step; at the horizon the returned episode is a fresh one (never the same start twice)."""
+        following, _, outcome = self.advance_from(episode, action)
+        return following, outcome
+
+    def advance_from(self, episode: Episode, action: Float[Array, " m"]) -> tuple[Episode, Episode, Outcome]:
+        """As `advance`; second, the episode reached before any reset, which replayed states belong to."""
         key, noise_key, fresh_key = jax.random.split(episode.key, 3)
         reached, outcome = self._transition(episode._replace(key=key), action, noise_key)
         fresh = self.begin(fresh_key)
         following = jax.tree.map(lambda a, b: jnp.where(outcome.truncated, a, b), fresh, reached)
-        return following, outcome
+        return following, reached, outcome
+
+    def applied(self, place: Place, action: Float[Array, " m"]) -> Guarded:
+        """What the safeguard makes of an action somewhere, without a step; differentiable."""
+        x = place.x
+        affine = self.task.dynamics.linearise(x)
+        return self.safeguard(action.astype(x.dtype), tasks.allowed(self.task, x, affine, place.corridor))
 
     def _transition(
         self, episode: Episode, action: Float[Array, " m"], noise_key: PRNGKeyArray

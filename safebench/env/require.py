@@ -61,7 +61,7 @@ def require_flag(name: str, value: bool) -> None:
         raise ValueError(f"{name} must be true or false, not {shown(value)}")
 
 
-def require_choice(name: str, value: str, choices: Any) -> None:
+def require_choice(name: str, value: str | None, choices: Any) -> None:
     """Raises: ValueError: if `value` is not one of the literal type's choices."""
     if value not in get_args(choices):
         allowed = ", ".join(repr(choice) for choice in get_args(choices))

@@ -15,8 +15,9 @@ COLOURS = {
     "ray-mask-hyperbolic": "#009E73",
     "replacement": "#CC79A7",
     "cbf-qp": "#56B4E9",
+    "implicit-safe-set": "#E69F00",
 }
-SPARE_COLOURS = ("#E69F00", "#7F7F7F", "#8C564B", "#9467BD")
+SPARE_COLOURS = ("#BCBD22", "#7F7F7F", "#8C564B", "#9467BD")
 MARKERS = ("o", "s", "^", "D", "v", "P")
 VARIANT_MARKERS = {"": "o", "regularised": "s", "passthrough": "^", "orthogonal": "D", "zonotopic": "v"}
 DASHES: dict[str, str | tuple] = {"": "solid", "regularised": (0, (1, 1)), "passthrough": (0, (5, 1, 1, 1))}

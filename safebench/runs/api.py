@@ -32,11 +32,15 @@ from safebench.sets.proof import Proof
 
 @dataclass(frozen=True)
 class Configured:
-    """A safeguard that says what it is: the registered name, its whole config, and the function itself."""
+    """A safeguard that says what it is: the registered name, its whole config, and the function itself.
+
+    one_to_one: whether applied actions have a density.
+    """
 
     name: str
     config: Any
     function: Safeguard
+    one_to_one: bool = False
 
     def __call__(self, action: Float[Array, " m"], actions: ActionSet) -> Guarded:
         """What the function makes of an action proposed in an action set."""
@@ -64,8 +68,9 @@ def make(task: str | Task, safeguard: str | Safeguard, *, physics: Physics = "mj
     """
     precision.chosen()
     chosen = _safeguard(safeguard)
-    regularisation = chosen.config.regularisation if isinstance(chosen, Configured) else 0.0
-    return Env(_task(task, physics), chosen, regularisation)
+    if not isinstance(chosen, Configured):
+        return Env(_task(task, physics), chosen)
+    return Env(_task(task, physics), chosen, chosen.config.regularisation, chosen.one_to_one)
 
 
 def guard(preset: str, **options: Any) -> Configured:
@@ -82,7 +87,7 @@ def guard(preset: str, **options: Any) -> Configured:
     """
     name, module, config = presets.resolve(preset)
     config = settings.with_options(config, options, "safeguard")
-    return Configured(name, config, module.make(config))
+    return Configured(name, config, module.make(config), presets.one_to_one(module, config))
 
 
 def filter(

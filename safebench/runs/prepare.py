@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from safebench import registry
 from safebench.env.environment import Env
 from safebench.env.task import Task
+from safebench.learning.applied_density import NoDensity
 from safebench.learning.learner import Learner
 from safebench.plugin import Plugin, speaking
 from safebench.record import files
@@ -56,8 +57,12 @@ def prepare(cell: Cell) -> Prepared:
     check.check_task(task, _file(task_plugin), values=not _built_in(task_plugin))
     safeguard = _made(guard_plugin, safeguard_config)
     check.check_safeguard(safeguard, task, _file(guard_plugin))
-    env = Env(task, safeguard, _regularisation(guard_plugin, safeguard_config))
-    learner = _made(learner_plugin, env, learner_config, cell.interactions)
+    one_to_one = presets.one_to_one(guard_plugin.module, safeguard_config)
+    env = Env(task, safeguard, _regularisation(guard_plugin, safeguard_config), one_to_one)
+    try:
+        learner = _made(learner_plugin, env, learner_config, cell.interactions)
+    except NoDensity as error:
+        raise ValueError(f"{error}, which {cell.safeguard!r} is not: choose from {_one_to_one()}") from None
     check.check_learner(learner, env, cell.interactions, _file(learner_plugin))
 
     guard_name = cell.safeguard if guard_plugin.source is None else guard_plugin.name
@@ -151,6 +156,11 @@ def _tuned(plugin: Plugin, task: str) -> Any:
     if type(found) is not type(defaults):
         raise ValueError(f"{_file(plugin)}: SETTINGS[{task!r}] is {found!r:.80}: expected a Config")
     return found
+
+
+def _one_to_one() -> str:
+    found = ((name, *presets.resolve(name)[1:]) for name in presets.names())
+    return ", ".join(name for name, module, config in found if presets.one_to_one(module, config))
 
 
 def _made(plugin: Plugin, *arguments: Any) -> Any:

@@ -6,7 +6,7 @@ and regularised.
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
@@ -45,6 +45,8 @@ PRESETS |= {
     "boundary-projection+passthrough": Preset("boundary-projection", {"gradient": "passthrough"}),
     "ray-mask+zonotopic": Preset("ray-mask", {"centre": "zonotopic"}),
     "ray-mask+chebyshev": Preset("ray-mask", {"centre": "chebyshev"}),
+    "implicit-safe-set": Preset("implicit-safe-set"),
+    "implicit-safe-set+passthrough": Preset("implicit-safe-set", {"gradient": "passthrough"}),
 }
 
 
@@ -78,6 +80,12 @@ def resolved(name: str) -> tuple[Plugin, Any]:
             raise LookupError(registry.unknown("safeguard", name, names())) from None
         raise
     return plugin, with_options(defaults(plugin), preset.options, "safeguard")
+
+
+def one_to_one(module: ModuleType, config: Any) -> bool:
+    """Whether a safeguard says that no two actions of the box are made the same one."""
+    says: Callable[[Any], bool] | None = getattr(module, "one_to_one", None)
+    return says is not None and says(config)
 
 
 def defaults(plugin: Plugin) -> Any:

@@ -16,7 +16,7 @@ def test_every_preset_looks_different():
             "ray-mask+regularised",
         ),
         *("ray-mask+passthrough", "ray-mask+orthogonal", "ray-mask-hyperbolic"),
-        *("ray-mask-hyperbolic+regularised", "replacement", "cbf-qp"),
+        *("ray-mask-hyperbolic+regularised", "replacement", "cbf-qp", "implicit-safe-set"),
     ]
     looks = {(style.colour(name), str(style.dashes(name))) for name in names}
     assert len(looks) == len(names)

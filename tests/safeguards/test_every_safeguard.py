@@ -104,7 +104,7 @@ def test_unsafe_actions_are_changed_and_only_those_count(name):
     assert (np.asarray(out.distance)[unmoved] == 0).all()
 
 
-@pytest.mark.parametrize("name", ["boundary-projection", "replacement"])
+@pytest.mark.parametrize("name", ["boundary-projection", "replacement", "implicit-safe-set"])
 @pytest.mark.parametrize(("size", "dtype"), CASES)
 def test_safe_actions_pass_to_the_last_bit(name, size, dtype):
     sets = random_sets(0, COUNT, *SIZES[size], dtype)  # same shapes as above: nothing compiles anew

@@ -17,7 +17,8 @@ def violations():
 
 
 @pytest.mark.parametrize(
-    "safeguard", ["boundary-projection", "ray-mask", "ray-mask-hyperbolic", "replacement", "cbf-qp"]
+    "safeguard",
+    ["boundary-projection", "ray-mask", "ray-mask-hyperbolic", "replacement", "cbf-qp", "implicit-safe-set"],
 )
 def test_a_filter_keeps_c_mujoco_safe(violations, safeguard):
     assert violations(safeguard) == 0

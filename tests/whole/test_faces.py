@@ -25,11 +25,12 @@ PROMISED = {
     """,
     "safebench.safeguard": """
         ActionSet contains slacks Gradient Guarded Safeguard guard finite_centre clip_to_box safe_norm project
-        Ray cast Centre finder Solve is_feasible require_choice require_weight
+        Ray cast Centre finder Solve is_feasible near_least tighten require_choice require_weight
         require_count require_each require_flag require_positive require_share require_within
     """,
     "safebench.learner": """
-        Env Episode Outcome Safety total Learner Progress keep_if MLP forward Normaliser fresh_normaliser
+        Env Episode Outcome Place NoDensity log_determinant require_density
+        Safety total Learner Progress keep_if MLP forward Normaliser fresh_normaliser
         absorb normalise running_discount lambda_returns log_density entropy clip_gradient smallest
         Policy TrainingState Trained train Activation require_choice require_weight require_betas
         require_count require_each require_flag require_positive require_share require_widths require_within
