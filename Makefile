@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test test-slow lint certify bench clean
+.PHONY: run test test-slow test-libraries lint certify bench clean
 
 run: $(VENV)/ready
 	$(BIN)/safebench run --suite quick
@@ -13,6 +13,10 @@ test: $(VENV)/ready
 
 test-slow: $(VENV)/ready
 	$(BIN)/python -m pytest -m "slow and not recorded" -n 2
+
+# Stable-Baselines3, TorchRL and MuJoCo Playground, on our environments; torch is too heavy for .venv.
+test-libraries: $(VENV)-libraries/ready
+	$(VENV)-libraries/bin/python -m pytest tests/libraries
 
 certify: $(VENV)/ready
 	$(BIN)/safebench certify
@@ -36,5 +40,13 @@ $(VENV)/ready: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,docs,gymnasium]'
 	touch $@
 
+$(VENV)-libraries/ready: pyproject.toml constraints.txt tests/libraries/requirements.txt
+	$(PYTHON) -m venv $(VENV)-libraries
+	$(VENV)-libraries/bin/python -m pip install --quiet --upgrade pip
+	grep -v mpmath constraints.txt > $(VENV)-libraries/constraints.txt  # torch wants an older one
+	$(VENV)-libraries/bin/python -m pip install --quiet --constraint $(VENV)-libraries/constraints.txt \
+		--requirement tests/libraries/requirements.txt --editable '.[gymnasium]'
+	touch $@
+
 clean:
-	rm -rf $(VENV) build dist runs *.egg-info
+	rm -rf $(VENV) $(VENV)-libraries build dist runs *.egg-info
