@@ -40,7 +40,7 @@ class Environment(gymnasium.Env):
         """As `safebench.make`: names, or files. Nothing is rendered; see `safebench play`.
 
         Raises:
-            LookupError, ValueError: as `safebench.make`; or for a render mode.
+            LookupError, ValueError: as `safebench.make`. TypeError: for a render mode.
         """
         refuse_rendering(render_mode)
         self._programs = programs.named(task, safeguard, physics)

@@ -39,7 +39,7 @@ def refuse_rendering(render_mode: str | None) -> None:
     """Nothing is rendered here.
 
     Raises:
-        ValueError: for any render mode.
+        TypeError: for any render mode: what Stable-Baselines3's `make_vec_env` tries again without.
     """
     if render_mode is not None:
-        raise ValueError(f"render_mode {render_mode!r}: nothing is rendered; `safebench play` draws episodes")
+        raise TypeError(f"render_mode {render_mode!r}: nothing is rendered; `safebench play` draws episodes")

@@ -89,13 +89,13 @@ class VectorEnvironment(gymnasium.vector.VectorEnv):
         """As `Environment`.
 
         Raises:
-            LookupError, ValueError: as `safebench.make`; or for a render mode, an unknown autoreset mode,
-                or no environments.
+            LookupError, ValueError: as `safebench.make`; or for no environments, or an unknown autoreset mode.
+            TypeError: for a render mode.
         """
         refuse_rendering(render_mode)
         if num_envs < 1:
             raise ValueError(f"num_envs must be at least 1, not {num_envs}")
-        self._mode = _mode(autoreset_mode)
+        self.autoreset_mode = _mode(autoreset_mode)
         self._programs = programs.named(task, safeguard, physics)
         self._begin, self._advance = _batched(self._programs)
         self._episodes: Any = None
@@ -103,7 +103,7 @@ class VectorEnvironment(gymnasium.vector.VectorEnv):
         self._ages = np.zeros(num_envs, int)
         self._observations: np.ndarray = np.zeros((num_envs, self.env.observation_size), np.float32)
         self.num_envs = num_envs
-        self.metadata = {"autoreset_mode": self._mode, "render_modes": []}
+        self.metadata = {"autoreset_mode": self.autoreset_mode, "render_modes": []}
         self.single_observation_space = observation_space(self.env)
         self.single_action_space = action_space(self.env)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
@@ -152,10 +152,10 @@ class VectorEnvironment(gymnasium.vector.VectorEnv):
             raise gymnasium.error.ResetNeeded("reset the environments before their first step")
         actions = proposed(actions, self.action_space.shape)
         over = self._ages >= self.env.task.horizon
-        if self._mode is AutoresetMode.DISABLED and over.any():
+        if self.autoreset_mode is AutoresetMode.DISABLED and over.any():
             raise gymnasium.error.ResetNeeded(f"reset environments {np.flatnonzero(over).tolist()} first")
         # Only the horizon ends an episode, so who begins a fresh one is known before the step.
-        same = self._mode is AutoresetMode.SAME_STEP
+        same = self.autoreset_mode is AutoresetMode.SAME_STEP
         fresh = self._ages + 1 >= self.env.task.horizon if same else over
         stepped = self._advance(self._episodes, actions, fresh, self._seeds(fresh))
         self._episodes, self._ages = stepped.episodes, np.where(fresh, 0, self._ages + 1)

@@ -109,7 +109,7 @@ def test_what_is_wrong_is_said_in_one_line():
     env.reset(seed=0)
     with pytest.raises(ValueError, match=r"shape \(2,\): expected \(1,\)"):
         env.step(np.zeros(2))
-    with pytest.raises(ValueError, match="render_mode 'human'"):
+    with pytest.raises(TypeError, match="render_mode 'human'"):
         adapter.Environment("pendulum", "none", render_mode="human")
     with pytest.raises(LookupError, match=r"unknown task 'pendulun'\. Did you mean 'pendulum'"):
         adapter.Environment("pendulun", "none")
