@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test test-slow lint certify bench dist test-newest clean
+.PHONY: run test test-slow test-newest test-libraries lint certify bench dist clean
 
 run: $(VENV)/ready
 	$(BIN)/safebench run --suite quick
@@ -19,6 +19,9 @@ NEWEST := .venv-newest
 NEWEST_PINS ?= constraints-newest.txt
 test-newest: $(NEWEST)/ready
 	$(NEWEST)/bin/python -m pytest -m "not slow" -n 2 --dist loadfile tests/physics tests/env tests/learning tests/baselines
+# Stable-Baselines3, TorchRL and MuJoCo Playground, on our environments; torch is too heavy for .venv.
+test-libraries: $(VENV)-libraries/ready
+	$(VENV)-libraries/bin/python -m pytest tests/libraries
 
 certify: $(VENV)/ready
 	$(BIN)/safebench certify
@@ -53,5 +56,13 @@ $(NEWEST)/ready: pyproject.toml $(NEWEST_PINS)
 	$(NEWEST)/bin/python -m pip install --quiet --constraint $(NEWEST_PINS) --editable '.[dev,gymnasium]'
 	touch $@
 
+$(VENV)-libraries/ready: pyproject.toml constraints.txt tests/libraries/requirements.txt
+	$(PYTHON) -m venv $(VENV)-libraries
+	$(VENV)-libraries/bin/python -m pip install --quiet --upgrade pip
+	grep -v mpmath constraints.txt > $(VENV)-libraries/constraints.txt  # torch wants an older one
+	$(VENV)-libraries/bin/python -m pip install --quiet --constraint $(VENV)-libraries/constraints.txt \
+		--requirement tests/libraries/requirements.txt --editable '.[gymnasium]'
+	touch $@
+
 clean:
-	rm -rf $(VENV) $(NEWEST) build dist runs *.egg-info
+	rm -rf $(VENV) $(NEWEST) $(VENV)-libraries build dist runs *.egg-info

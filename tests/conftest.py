@@ -19,6 +19,17 @@ MOST_MAPPINGS = 16_000
 itself, Linux allows 65530 mappings, and the compiler ends the process where it gets no more."""
 
 
+LIBRARIES = Path(__file__).parent / "libraries"
+
+
+def pytest_ignore_collect(collection_path, config):
+    """What needs torch or Playground is run where it is asked for: `make test-libraries`."""
+    if collection_path == LIBRARIES:
+        asked = (Path(argument.partition("::")[0]).resolve() for argument in config.args)
+        return True if not any(path.is_relative_to(LIBRARIES) for path in asked) else None
+    return None
+
+
 def pytest_runtest_teardown(item, nextitem):
     maps = Path("/proc/self/maps")
     if maps.exists() and maps.read_bytes().count(b"\n") > MOST_MAPPINGS:

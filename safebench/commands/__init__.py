@@ -1,4 +1,4 @@
 """What the commands of the command line do.
 
-May import: every other wing.
+May import: sets, record, physics, report, env, navigation, household, learning, runs.
 """

@@ -130,7 +130,7 @@ class Env(BraxEnv):
     def advance_from(self, episode: Episode, action: Float[Array, " m"]) -> tuple[Episode, Episode, Outcome]:
         """As `advance`; second, the episode reached before any reset, which replayed states belong to."""
         key, noise_key, fresh_key = jax.random.split(episode.key, 3)
-        reached, outcome = self._transition(episode._replace(key=key), action, noise_key)
+        reached, outcome = self._step(episode._replace(key=key), action, noise_key)
         fresh = self.begin(fresh_key)
         following = jax.tree.map(lambda a, b: jnp.where(outcome.truncated, a, b), fresh, reached)
         return following, reached, outcome
@@ -141,7 +141,12 @@ class Env(BraxEnv):
         affine = self.task.dynamics.linearise(x)
         return self.safeguard(action.astype(x.dtype), tasks.allowed(self.task, x, affine, place.corridor))
 
-    def _transition(
+    def transition(self, episode: Episode, action: Float[Array, " m"]) -> tuple[Episode, Outcome]:
+        """One step; what comes at the horizon is left to the caller."""
+        key, noise_key = jax.random.split(episode.key)
+        return self._step(episode._replace(key=key), action, noise_key)
+
+    def _step(
         self, episode: Episode, action: Float[Array, " m"], noise_key: PRNGKeyArray
     ) -> tuple[Episode, Outcome]:
         task, x, context = self.task, episode.x, episode.context
@@ -185,19 +190,22 @@ class Env(BraxEnv):
         episode = self.begin(rng)
         zero = jnp.zeros((), episode.x.dtype)
         metrics = dict.fromkeys(Safety._fields, zero)
-        return State(episode, self.observe(episode), zero, zero, metrics, {})
+        return State(episode, self.observe(episode), zero, zero, metrics, {"cost": zero})
 
     def step(self, state: State, action: Float[Array, " m"]) -> State:
-        """brax's step: the same guarded transition; safety counters of this step in `metrics`."""
-        key, noise_key = jax.random.split(state.pipeline_state.key)
-        episode = state.pipeline_state._replace(key=key)
-        reached, outcome = self._transition(episode, action, noise_key)
+        """brax's step: the same guarded transition; safety counters of this step in `metrics`.
+
+        `info["cost"]` is 1.0 if the step violates the constraints, else 0.0, as learners of constrained
+        problems read it.
+        """
+        reached, outcome = self.transition(state.pipeline_state, action)
         metrics = {name: jnp.asarray(v, reached.x.dtype) for name, v in outcome.safety._asdict().items()}
         return state.replace(
             pipeline_state=reached,
             obs=outcome.observation,
             reward=outcome.reward,
             metrics=state.metrics | metrics,
+            info=state.info | {"cost": metrics["violations"]},
         )
 
     @property

@@ -178,6 +178,24 @@ def test_brax_wrappers_drive_the_environment(task_of):
     assert state.obs.shape == (4, env.observation_size)
 
 
+@pytest.mark.parametrize("safeguard", ["none", "ray-mask"])
+def test_the_cost_of_a_step_is_in_brax_info_through_all_wrappers(safeguard, task_of):
+    from brax.envs.wrappers.training import AutoResetWrapper, EpisodeWrapper, VmapWrapper
+
+    bare = Env(task_of("pendulum", "compiled"), guard_of(safeguard))
+    env = AutoResetWrapper(EpisodeWrapper(VmapWrapper(bare), 40, 1))
+    first = jax.jit(env.reset)(jax.random.split(jax.random.PRNGKey(0), 8))
+    np.testing.assert_array_equal(first.info["cost"], np.zeros(8))
+    _, (states, costs) = jax.lax.scan(
+        lambda state, _: (after := env.step(state, jnp.ones((8, 1))), (after.metrics, after.info["cost"])),
+        first,
+        length=60,
+    )
+    assert costs.dtype == first.info["cost"].dtype
+    np.testing.assert_array_equal(costs, states["violations"])
+    assert set(np.unique(costs)) == ({0.0, 1.0} if safeguard == "none" else {0.0})
+
+
 @pytest.mark.parametrize("task_name", EACH)
 def test_starts_are_safe_and_differ(task_name, task_of):
     task = task_of(task_name)

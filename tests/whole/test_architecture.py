@@ -1,4 +1,4 @@
-"""The house: ten wings, imports one way, two towers without jax and MuJoCo, plug-ins see only a face."""
+"""The house: eleven wings, imports one way, two towers without jax and MuJoCo, plug-ins see only a face."""
 
 import ast
 import functools
@@ -23,6 +23,7 @@ MAY_IMPORT = {
     "household": {"sets", "physics"},
     "learning": {"sets", "record", "physics", "env"},
     "runs": {"sets", "record", "physics", "env", "learning"},
+    "adapters": {"physics", "env", "runs"},
     "commands": {
         *("sets", "record", "physics", "report", "env"),
         *("navigation", "household", "learning", "runs"),
@@ -39,6 +40,8 @@ ENTRANCE = {
     "task": {"sets", "physics", "env", "navigation", "household"},
     "safeguard": {"env"},
     "learner": {"env", "learning"},
+    "gymnasium": {"adapters"},
+    "playground": {"adapters"},
 }
 """Of every module that stands beside the wings: the wings (and `cli`) that it may import."""
 FOR_ALL = {"plugin", "registry", "atomic"}
