@@ -8,8 +8,9 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
-import safebench  # noqa: E402
 from site_pages import links, mathml, reference, write  # noqa: E402
+
+import safebench  # noqa: E402
 
 project = "safebench"
 author = "The safebench authors"
@@ -18,8 +19,7 @@ version = release = safebench.__version__
 
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton"]
 exclude_patterns = ["_build", "site_pages", "**.ipynb_checkpoints"]
-# A folder of notebooks may be empty; an output of a kind that no page shows is left out.
-suppress_warnings = ["toc.empty_glob", "mystnb.unknown_mime_type"]
+suppress_warnings = ["mystnb.unknown_mime_type"]  # a notebook's output that no page can show is left out
 
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 4

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import typer
+
 from safebench.cli import app
 from safebench.commands import ending
-
 from site_pages.text import prose, table
 
 
@@ -17,8 +17,8 @@ def page() -> str:
     functions = [info.callback for info in app.registered_commands]
     parts = [
         "# Command line",
-        "Made from the program: `safebench --help` and `safebench COMMAND --help` say the same. `--debug` may stand "
-        "anywhere and shows the traceback of an error.",
+        "Made from the program: `safebench --help` and `safebench COMMAND --help` say the same. `--debug` "
+        "may stand anywhere and shows the traceback of an error.",
         prose(ending.EXIT_CODES),
         *(
             _command(name, command, typing.get_type_hints(function))

@@ -13,8 +13,8 @@ def page() -> str:
     """Physics, safeguards and filter as recorded, as markdown."""
     parts = [
         "# Measured times",
-        "From the committed records; each heading has the command that measures it again. Ratios carry over to other "
-        "machines better than times do.",
+        "From the committed records; each heading has the command that measures it again. Ratios carry over "
+        "to other machines better than times do.",
         *_section("Physics", "physics", _physics),
         *_section(f"Safeguards, batch {BATCH}, one action", "safeguards", _safeguards),
         *_section("The filter, one call", "filter", _filter),
@@ -26,7 +26,8 @@ def page() -> str:
 def _section(title: str, name: str, rows_of) -> Sequence[str]:
     record = records.measured(name)
     source = record["provenance"]
-    said = f"`safebench bench {name}`; `docs/records/bench-{name}.json`, {source['utc'][:10]}, {source['device']}."
+    where = f"`docs/records/bench-{name}.json`, {source['utc'][:10]}, {source['device']}"
+    said = f"`safebench bench {name}`; {where}."
     return f"## {title}", said, rows_of(record[name])
 
 

@@ -4,7 +4,6 @@ import dataclasses
 
 from safebench import registry
 from safebench.runs import presets
-
 from site_pages import records
 from site_pages.text import code, docstring, settings, table
 
@@ -13,7 +12,7 @@ def safeguard(name: str) -> str:
     """The page of a registered safeguard, as markdown."""
     plugin = registry.find("safeguard", name)
     certified = (
-        "**Certified**: every action it returns lies in the certified safe action set; a last line answers for it."
+        "**Certified**: what it returns lies in the certified safe action set: a last line sees to it."
         if plugin.module.CERTIFIED
         else "**Not certified**: it promises nothing, and its violations are counted."
     )
@@ -88,8 +87,8 @@ def _times(name: str) -> str:
     source = record["provenance"]
     heads = ("task", "preset", "batch", "forward", "forward and derivative")
     return (
-        f"Microseconds an action, `docs/records/bench-safeguards.json` ({source['device']}, {source['utc'][:10]}; "
-        f"`safebench bench safeguards` measures it again):\n\n{table(heads, rows)}"
+        f"Microseconds an action, `docs/records/bench-safeguards.json` ({source['device']}, "
+        f"{source['utc'][:10]}; `safebench bench safeguards` measures it again):\n\n{table(heads, rows)}"
     )
 
 

@@ -9,7 +9,6 @@ from typing import Any
 from safebench.record import files
 from safebench.record.result import Result
 from safebench.report import summary
-
 from site_pages.links import DOCS, ROOT
 from site_pages.text import table
 
@@ -64,8 +63,8 @@ def attack_tables(task: str, digests: frozenset[str]) -> str:
         heads = ("attacked", "physics", "steps", "outside", "infeasible", "last line", "not finite", "first")
         texts.append(
             f"`docs/records/{path.name}`, {source['utc'][:10]}, {source['device']}. A control is attacked to "
-            "show that the attack finds what is there: it must succeed, and the others must not. First: within "
-            f"how many steps the first counterexample came.\n\n{table(heads, rows)}"
+            "show that the attack finds what is there: it must succeed, and the others must not. First: "
+            f"within how many steps the first counterexample came.\n\n{table(heads, rows)}"
         )
     return "\n".join(texts) or "None is recorded yet.\n"
 

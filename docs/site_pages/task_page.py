@@ -6,6 +6,7 @@ import math
 import jax
 import mujoco
 import numpy as np
+
 from safebench import __version__, registry
 from safebench.commands.certify import corridors_of
 from safebench.commands.traces import units
@@ -14,7 +15,6 @@ from safebench.plugin import Plugin
 from safebench.runs import suites, task_options
 from safebench.sets import certificate as certificates
 from safebench.sets import proof
-
 from site_pages import records
 from site_pages.pictures import picture
 from site_pages.text import code, docstring, number, prose, table
@@ -26,11 +26,16 @@ def page(name: str) -> str:
     Raises:
         ValueError: if its safe set is not proven.
     """
-    plugin = registry.find("task", name)
     task = registry.make_task(name, "compiled")
     checked = proof.prove(task)
     if not checked.passed:
         raise ValueError(f"{name}: not proven: {'; '.join(checked.failures)}")
+    return described(name, task, checked)
+
+
+def described(name: str, task: Task, checked: proof.Proof) -> str:
+    """The page of a registered task that was made and proven."""
+    plugin = registry.find("task", name)
     parts = [
         f"# {name}",
         f"**{name}**: {prose(task.summary)}. What follows is said of all tasks of its file."
@@ -74,7 +79,8 @@ def _states(task: Task) -> str:
     text = table(("state", "unit", "lower limit", "upper limit", "origin of the safe set"), rows)
     if task.half_spaces is not None:
         names = [task.state_names[index] for index in task.constrained]
-        lines = [(_half_space(normal, names), number(offset)) for normal, offset in zip(*task.half_spaces)]
+        rows = zip(*task.half_spaces, strict=True)
+        lines = [(_half_space(normal, names), number(offset)) for normal, offset in rows]
         text += "\nHalf-spaces beside the box:\n\n" + table(("sum", "at most"), lines)
     if task.excess is not None:
         text += "\nFurther constraints depend on the episode (obstacles, other bodies): `Task.excess`.\n"
@@ -107,8 +113,8 @@ def _gear(model: mujoco.MjModel, index: int) -> str:
 def _disturbance(task: Task) -> str:
     rows = [(index, *map(number, sides)) for index, sides in enumerate(zip(*task.disturbance, strict=True))]
     return (
-        "The box that safety is proven for, whatever happens inside it at each step; simulation draws from it.\n\n"
-        + table(("disturbance", "lower", "upper"), rows)
+        "The box that safety is proven for, whatever happens inside it at each step; simulation draws from "
+        "it.\n\n" + table(("disturbance", "lower", "upper"), rows)
     )
 
 
@@ -194,20 +200,29 @@ def _proof(name: str, task: Task, checked: proof.Proof) -> str:
         (f"{condition}", "met exactly" if math.isinf(slack) else f"{slack:.2g}")
         for condition, slack in checked.slacks.items()
     ]
-    forces = [
-        (f"`{force.name}`", number(force.largest), number(force.limit) if force.limit < np.inf else "none")
-        for force in checked.forces
-    ]
-    text = (
+    again = "proves it again on your machine" + (", and asks MJX as well" if mechanical else "")
+    return (
         f"**Proven while this page was built**, by safebench {__version__}, for {dynamics}: contraction "
-        f"{checked.contraction:.6f}, float32 needs {100 * checked.float32_share:.0f} % of the margin left for it. "
-        f"`safebench certify {name}` proves it again on your machine{', and asks MJX as well' if mechanical else ''}. "
-        "The slack of each condition, relative to its bound:\n\n" + table(("condition", "slack"), slacks)
+        f"{checked.contraction:.6f}, float32 needs {100 * checked.float32_share:.0f} % of the margin for it. "
+        f"`safebench certify {name}` {again}. The slack of each condition, relative to its bound:\n\n"
+        f"{table(('condition', 'slack'), slacks)}{_forces(task, checked)}"
     )
-    if forces:
-        text += "\nLargest force of each commanded joint, over all states of the box and all actions:\n\n"
-        text += table(("joint", "proven at most", "limit"), forces)
-    return text
+
+
+def _forces(task: Task, checked: proof.Proof) -> str:
+    """What the joints that are commanded by acceleration need at most."""
+    model, rows = task.dynamics.model, []
+    if model is None or not checked.forces:
+        return ""
+    for force, actuator in zip(checked.forces, task.dynamics.commanded, strict=True):
+        hinge = model.jnt_type[model.actuator_trnid[actuator, 0]] == mujoco.mjtJoint.mjJNT_HINGE
+        limits = (number(each) if each < np.inf else "none" for each in (force.largest, force.limit))
+        rows.append((f"`{force.name}`", *limits, "N m" if hinge else "N"))
+    free = task.dynamics.unconstrained
+    others = [f"abs {task.state_names[i]} \\<= {reach:g}" for i, reach in free.items()]
+    condition = f", as long as {', '.join(others)}, which is not proven" if others else ""
+    heads = ("joint", "proven at most", "limit", "unit")
+    return f"\nForces over all states of the box and all actions{condition}:\n\n{table(heads, rows)}"
 
 
 def _drawn(name: str) -> str:

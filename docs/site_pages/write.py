@@ -1,4 +1,4 @@
-"""Writes `docs/generated/`: a page for every registered task, safeguard and learner, and those taken from elsewhere.
+"""Writes `docs/generated/`: a page for every registered task, safeguard and learner, and some from elsewhere.
 
 `docs/conf.py` calls it before each build. A plug-in that is registered tomorrow has its page tomorrow.
 """
@@ -8,7 +8,6 @@ from pathlib import Path
 
 from safebench import registry
 from safebench.plugin import Kind
-
 from site_pages import command_page, measured_page, plugin_pages, task_page
 from site_pages.links import GENERATED, PAGES, resolved
 from site_pages.pictures import picture
@@ -17,7 +16,7 @@ from site_pages.text import prose, table
 INTRODUCTIONS: dict[Kind, str] = {
     "task": "Tasks with a certified safe set. Shares are of the constraint box, read from the certificates.",
     "safeguard": "What is done to an unsafe action. `none` is the unguarded baseline.",
-    "learner": "What learns. SHAC and APG differentiate through safeguard and physics; PPO and SAC see rewards only.",
+    "learner": "What learns: through the gradient of safeguard and physics, or from rewards only.",
 }
 PAGE: dict[Kind, Callable[[str], str]] = {
     "task": task_page.page,
