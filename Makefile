@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test test-slow test-newest test-libraries lint certify bench dist clean
+.PHONY: run test test-slow test-newest test-libraries lint docs certify bench dist clean
 
 run: $(VENV)/ready
 	$(BIN)/safebench run --suite quick
@@ -19,6 +19,7 @@ NEWEST := .venv-newest
 NEWEST_PINS ?= constraints-newest.txt
 test-newest: $(NEWEST)/ready
 	$(NEWEST)/bin/python -m pytest -m "not slow" -n 2 --dist loadfile tests/physics tests/env tests/learning tests/baselines
+
 # Stable-Baselines3, TorchRL and MuJoCo Playground, on our environments; torch is too heavy for .venv.
 test-libraries: $(VENV)-libraries/ready
 	$(VENV)-libraries/bin/python -m pytest tests/libraries
@@ -33,6 +34,10 @@ dist: $(VENV)/ready
 	rm -rf build dist
 	$(BIN)/python -m build
 	$(BIN)/twine check --strict dist/*
+
+# A page for every registered task, safeguard and learner is written first, their safe sets proven; no network.
+docs: $(VENV)/ready
+	$(BIN)/sphinx-build -W --keep-going -b html docs docs/_build/html
 
 # mypy does not see setuptools' folder mapping: it reads a tree of links that mirrors the installed package.
 lint: $(VENV)/ready

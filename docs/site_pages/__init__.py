@@ -1,0 +1,1 @@
+"""What the documentation site writes about the code at build time; `write.py` says which pages there are."""
