@@ -6,6 +6,7 @@ import subprocess
 import sys
 from importlib import metadata
 
+import page_commands
 import pytest
 import typer
 from tiny_cells import ARGUMENTS
@@ -36,11 +37,11 @@ def test_every_command_has_help(name, safebench):
 
 @pytest.mark.parametrize(("name", "example"), examples())
 def test_every_example_can_be_read(name, example):
-    """Its options exist and its values are of the right kind; nothing is run."""
-    program, command, *arguments = shlex.split(example)
-    assert (program, command) == ("safebench", name)
-    context = GROUP.commands[name].make_context(name, arguments)
-    assert context.params
+    """Its options, names and settings exist; nothing is run."""
+    program, *arguments = shlex.split(example)
+    parsed = page_commands.parse(arguments)
+    assert (program, parsed.name) == ("safebench", name)
+    page_commands.check(parsed)
 
 
 def test_every_command_but_list_has_an_example():

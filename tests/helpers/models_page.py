@@ -29,9 +29,11 @@ with a message that says what to write instead. No feature is dropped without a 
 In short, a model is a tree of hinge and slide joints with springs, dampers, rotor inertias and gravity
 compensation, moved by actuators on joints or sites whose force is affine in their control. It has
 
-    <option integrator="Euler">
-      <flag contact="disable" constraint="disable" eulerdamp="disable" clampctrl="disable"/>
-    </option>
+```xml
+<option integrator="Euler">
+  <flag contact="disable" constraint="disable" eulerdamp="disable" clampctrl="disable"/>
+</option>
+```
 
 no limits, friction or equalities (limits are the constraints of the task: those are proven, not
 simulated), no tendons, no medium, and no actuator with internal state, a delay or a clamp. Geoms are for

@@ -243,18 +243,3 @@ def test_the_type_checker_sees_what_is_found_at_run_time():
         for alias in node.names
     }
     assert typed == safebench._HOMES
-
-
-def test_what_the_readme_shows_runs(monkeypatch):
-    """Every line but the long training, whose arguments are checked."""
-    monkeypatch.chdir(ROOT)
-    section = (ROOT / "README.md").read_text().split("## From Python\n")[1].split("\n## ")[0]
-    lines = [line[4:] for line in section.splitlines() if line.startswith("    ")]
-    (training,) = [line for line in lines if "safebench.train(" in line]
-    call = ast.parse(training).body[0].value
-    keywords = {keyword.arg: keyword.value for keyword in call.keywords}
-    assert inspect.signature(safebench.train).bind(*call.args, **keywords)
-    shown = {}
-    exec("\n".join(line for line in lines if line != training), shown)
-    assert int(shown["state"].metrics["violations"]) == 0
-    assert len(shown["frame"].groupby(["safeguard", "seed"])) == 3 * 5
