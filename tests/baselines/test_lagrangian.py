@@ -15,10 +15,16 @@ from safebench.learning.learner import train
 SHARE = 0.1
 HALF_WIDTHS = (0.5, 2.0)
 """Of the constraint: one that binds, and one that no action can break."""
-CONSTRAINT = {"cost_limit": SHARE, "multiplier_gains": (0.5, 0.05, 0.0)}
+CONSTRAINT = {"cost_limit": SHARE, "multiplier_gains": (1.0, 0.3, 0.0)}
 COMMON = {
-    **{"environments": 16, "window": 16, "policy_hidden": (16,), "value_hidden": (16,)},
-    **{"discount": 0.9, "policy_rate": 1e-2, "policy_rate_end": 0.02, "log_std_start": -3.0},
+    "environments": 16,
+    "window": 16,
+    "policy_hidden": (16,),
+    "value_hidden": (16,),
+    "discount": 0.9,
+    "policy_rate": 1e-2,
+    "policy_rate_end": 0.02,
+    "log_std_start": -3.0,
 }
 RUNS = {
     "shac": (shac, shac.Config(value_fits=4, **COMMON), {"cost_margin": 0.0}, 400),
