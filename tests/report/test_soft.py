@@ -3,7 +3,7 @@
 import dataclasses
 
 import pytest
-from synthetic_results import columns, make
+from synthetic_results import SMALL, columns, make
 
 from safebench.record import files, result
 from safebench.report import report, soft
@@ -11,7 +11,7 @@ from safebench.report import report, soft
 
 def cell(learner, cost_limit, runs, safeguard="none"):
     """A cell whose runs have these (returns, violations in training so far, violations when evaluated)."""
-    made = make(safeguard=safeguard, learner=learner, seeds=len(runs), points=3, interactions=400)
+    made = make(safeguard=safeguard, learner=learner, seeds=len(runs), points=3)
     steps = (100, 200, 400)
     changed = [
         result.make_run(
@@ -22,7 +22,7 @@ def cell(learner, cost_limit, runs, safeguard="none"):
                 return_mean=returns,
                 reference_return=None,
                 training=columns(steps, training),
-                evaluation=columns((1000, 1000, 1000), evaluated),
+                evaluation=columns(3 * (EVALUATED,), evaluated),
             ),
         )
         for run, (returns, training, evaluated) in zip(made.runs, runs, strict=True)
@@ -31,16 +31,21 @@ def cell(learner, cost_limit, runs, safeguard="none"):
     return dataclasses.replace(made, runs=tuple(changed), learner=record)
 
 
+EVALUATED = 64 * 240  # steps of every evaluation
 EARLY = ((-50.0, -10.2, -10.0), (30, 40, 50), (7, 5, 3))  # 95 % at 200 steps
 LATE = ((-50.0, -40.0, -10.0), (10, 20, 60), (9, 9, 1))  # at the end: no step after it
 DIVERGED = ((-50.0, -40.0, None), (0, 0, 0), (0, 0, 0))
 
 
 def test_violations_before_and_after_the_point_of_95_percent():
-    assert soft.rates(cell("a", 0.01, [EARLY])) == (1000 * 40 / 200, 1000 * 10 / 200, 3.0)
+    assert soft.rates(cell("a", 0.01, [EARLY])) == (
+        1000 * 40 / 200,
+        1000 * 10 / 200,
+        1000 * 3 / EVALUATED,
+    )
     both = soft.rates(cell("a", 0.01, [EARLY, LATE]))
-    assert both == pytest.approx((1000 * (40 + 60) / (200 + 400), 1000 * 10 / 200, 2.0))
-    assert soft.rates(cell("a", 0.01, [LATE])) == (150.0, None, 1.0)
+    assert both == pytest.approx((1000 * (40 + 60) / (200 + 400), 1000 * 10 / 200, 2000 / EVALUATED))
+    assert soft.rates(cell("a", 0.01, [LATE])) == (150.0, None, 1000 / EVALUATED)
     assert soft.rates(cell("a", 0.01, [DIVERGED])) == (0.0, None, 0.0)
 
 
@@ -58,8 +63,11 @@ def test_the_table_has_the_tasks_with_a_soft_constraint_and_all_their_cells():
 
 
 def test_a_report_has_the_table_where_it_applies(tmp_path):
-    for made, there in ((cell("ppo", None, [EARLY]), False), (cell("ppo-lagrangian", 0.01, [EARLY]), True)):
-        folder = tmp_path / made.learner.name
-        files.write(made, files.cell_path(folder, "pendulum", "none", made.learner.name))
+    for learner, limit in (("ppo", None), ("ppo-lagrangian", 0.01)):
+        made = make(safeguard="none", learner=learner, **SMALL)
+        record = dataclasses.replace(made.learner, config={"cost_limit": limit})
+        folder = tmp_path / learner
+        path = files.cell_path(folder, "pendulum", "none", learner)
+        files.write(dataclasses.replace(made, learner=record), path)
         report.write(folder)
-        assert ("## Soft constraints" in (folder / "report" / "tables.md").read_text()) == there
+        assert ("## Soft constraints" in (folder / "report" / "tables.md").read_text()) == (limit is not None)
