@@ -106,8 +106,10 @@ class Config:
         require_within("log_std_start", self.log_std_start, -20, 20)
         require_flag("normalise", self.normalise)
         require_constraint(self.cost_limit, self.multiplier_gains)
-        if self.cost_limit is not None or self.cost_margin is not None:
+        if self.cost_margin is not None:
             require_share("cost_margin", self.cost_margin)
+        elif self.cost_limit is not None:
+            raise ValueError("cost_margin must be a number between 0 and 1 with a cost_limit, not None")
         steps = self.environments * self.window
         if self.value_batches > steps:
             raise ValueError(
@@ -155,7 +157,7 @@ SETTINGS = MappingProxyType(
 )
 """Tuned configurations by task name, each the same for every safeguard."""
 
-VARIANTS = {"shac-lagrangian": {"cost_limit": 0.001, "multiplier_gains": (0.0, 0.1, 0.0), "cost_margin": 0.0}}
+VARIANTS = {"shac-lagrangian": {"cost_limit": 0.001, "multiplier_gains": (1.0, 0.1, 0.0), "cost_margin": 0.0}}
 
 
 class Critic(NamedTuple):

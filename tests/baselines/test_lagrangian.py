@@ -15,10 +15,18 @@ from safebench.learning.learner import train
 SHARE = 0.1
 HALF_WIDTHS = (0.5, 2.0)
 """Of the constraint: one that binds, and one that no action can break."""
-CONSTRAINT = {"cost_limit": SHARE, "multiplier_gains": (0.5, 0.05, 0.0)}
+EVERY_STEP_VIOLATES = HALF_WIDTHS[0] + constrained_probe.SPREAD
+"""From this action on, were the constraint the first one."""
+CONSTRAINT = {"cost_limit": SHARE, "multiplier_gains": (1.0, 0.3, 0.0)}
 COMMON = {
-    **{"environments": 16, "window": 16, "policy_hidden": (16,), "value_hidden": (16,)},
-    **{"discount": 0.9, "policy_rate": 1e-2, "policy_rate_end": 0.02, "log_std_start": -3.0},
+    "environments": 16,
+    "window": 16,
+    "policy_hidden": (16,),
+    "value_hidden": (16,),
+    "discount": 0.9,
+    "policy_rate": 1e-2,
+    "policy_rate_end": 0.02,
+    "log_std_start": -3.0,
 }
 RUNS = {
     "shac": (shac, shac.Config(value_fits=4, **COMMON), {"cost_margin": 0.0}, 400),
@@ -60,14 +68,14 @@ def test_the_multiplier_leads_to_the_constrained_optimum(name):
 def test_a_constraint_that_does_not_bind_has_no_multiplier(name):
     actions, shares, multiplier = trained(name, True)
     assert multiplier.value[1] == shares[1] == 0
-    assert actions[1] > 0.95
+    assert actions[1] > EVERY_STEP_VIOLATES
 
 
 @pytest.mark.parametrize("name", LEARNERS)
 def test_without_the_constraint_the_limit_is_broken(name):
     actions, shares, multiplier = trained(name, False)
     assert multiplier is None
-    assert (actions > 0.95).all()
+    assert (actions > EVERY_STEP_VIOLATES).all()
     assert shares[0] > 0.95
     assert shares[1] == 0
 
