@@ -6,6 +6,9 @@ TD(lambda) targets. No gradient passes through safeguard or physics: the losses 
 The safeguard is part of the environment: probabilities are those of the proposed action, and a
 regularised safeguard costs reward, kappa |applied - proposed|^2 per step. With `density` "applied" they are
 those of the applied action: ratios stay the same, the entropy bonus does not.
+
+With a `cost_limit` it is PPO-Lagrangian (Ray et al. 2019): a second critic of the violations to come, and
+advantages less the multiplier times those of the violations.
 """
 
 from dataclasses import dataclass, replace
@@ -23,6 +26,7 @@ from safebench.learner import (
     Env,
     Episode,
     Learner,
+    Multiplier,
     Normaliser,
     Outcome,
     Place,
@@ -30,13 +34,17 @@ from safebench.learner import (
     absorb,
     entropy,
     forward,
+    fresh_multiplier,
     fresh_normaliser,
     keep_if,
     lambda_returns,
     log_density,
     log_determinant,
+    move_multiplier,
     normalise,
+    penalised,
     require_choice,
+    require_constraint,
     require_count,
     require_density,
     require_each,
@@ -61,6 +69,8 @@ class Config:
     norm, each network by itself. reward_scale: factor on rewards, to suit the critic's learning rate.
     log_std_start: initial log deviation of the Gaussian before tanh, learned, the same in every state.
     normalise: running observation normalisation.
+    cost_limit: the largest share of training steps that may violate a constraint; None: no constraint.
+    multiplier_gains: proportional, integral and derivative gain of its multiplier.
     density: "applied", the entropy is that of applied actions, or None: of proposed ones. The former needs a
     safeguard that is one-to-one.
     """
@@ -84,6 +94,8 @@ class Config:
     reward_scale: float = 1.0
     log_std_start: float = -0.5
     normalise: bool = True
+    cost_limit: float | None = None
+    multiplier_gains: tuple[float, float, float] | None = None
     density: Literal["applied"] | None = None
 
     def __post_init__(self):
@@ -96,6 +108,7 @@ class Config:
         require_choice("activation", self.activation, Activation)
         require_within("log_std_start", self.log_std_start, -20, 20)
         require_flag("normalise", self.normalise)
+        require_constraint(self.cost_limit, self.multiplier_gains)
         require_choice("density", self.density, Literal["applied", None])
         steps = self.environments * self.window
         if self.batches > steps // 2:
@@ -147,15 +160,21 @@ SETTINGS = MappingProxyType(
 )
 """Tuned configurations by task name, each the same for every safeguard."""
 
+VARIANTS = {"ppo-lagrangian": {"cost_limit": 0.001, "multiplier_gains": (0.0, 1.0, 0.0)}}
+
 
 class State(NamedTuple):
-    """Everything that changes during training. networks: {"policy", "value"}, optimisers likewise."""
+    """Everything that changes during training. networks: {"policy", "value"}, optimisers likewise.
+
+    With a constraint there is a network "cost" too, the critic of violations, and a multiplier.
+    """
 
     networks: dict[str, Any]
     optimisers: dict[str, optax.OptState]
     normaliser: Normaliser
     episodes: Episode
     key: PRNGKeyArray
+    multiplier: Multiplier | None = None
 
 
 class Window(NamedTuple):
@@ -176,6 +195,7 @@ class Sample(NamedTuple):
     log_density: Float[Array, "*batch"]
     advantage: Float[Array, "*batch"]
     target: Float[Array, "*batch"]
+    cost_target: Float[Array, "*batch"] | None = None
     place: Place | None = None
 
 
@@ -209,6 +229,8 @@ def make(env: Env, config: Config, interactions: int) -> Learner:
         "policy": optimiser(config.policy_rate, config.policy_rate_end),
         "value": optimiser(config.value_rate, config.value_rate_end),
     }
+    if config.cost_limit is not None:
+        rates["cost"] = optimiser(config.value_rate, config.value_rate_end)
 
     def scaled(normaliser: Normaliser, observation: Array) -> Array:
         return normalise(normaliser, observation) if config.normalise else observation.astype(jnp.float32)
@@ -228,12 +250,15 @@ def make(env: Env, config: Config, interactions: int) -> Learner:
             "log_std": jnp.full(env.action_size, config.log_std_start, jnp.float32),
         }
         networks = {"policy": policy, "value": value_net.init(value_key, blank)}
+        if config.cost_limit is not None:
+            networks["cost"] = value_net.init(jax.random.fold_in(value_key, 1), blank)
         return State(
             networks=networks,
             optimisers={name: rates[name].init(networks[name]) for name in networks},
             normaliser=fresh_normaliser(env.observation_size),
             episodes=jax.vmap(env.begin)(jax.random.split(episode_key, config.environments)),
             key=key,
+            multiplier=None if config.cost_limit is None else fresh_multiplier(),
         )
 
     def rollout(state: State, key: PRNGKeyArray) -> tuple[Episode, Window]:
@@ -248,9 +273,9 @@ def make(env: Env, config: Config, interactions: int) -> Learner:
         shape = (config.window, config.environments, env.action_size)
         return jax.lax.scan(step, state.episodes, jax.random.normal(key, shape, jnp.float32))
 
-    def samples(state: State, window: Window) -> Sample:
-        outcome, value = window.outcome, state.networks["value"]
-        rewards = config.reward_scale * (outcome.reward - env.regularisation * outcome.distance**2)
+    def estimates(state: State, window: Window, critic: str, rewards: Array) -> tuple[Array, Array]:
+        """What the critic should have said of every step, and by how much that exceeds what it says."""
+        outcome, value = window.outcome, state.networks[critic]
         targets = lambda_returns(
             rewards,
             values(value, state.normaliser, outcome.observation),
@@ -258,9 +283,20 @@ def make(env: Env, config: Config, interactions: int) -> Learner:
             config.discount,
             config.trace,
         ).astype(jnp.float32)
-        advantages = targets - values(value, state.normaliser, window.observation)
-        recorded = Sample(window.observation, window.latent, window.log_density, advantages, targets)
-        recorded = recorded._replace(place=window.place)
+        return targets, targets - values(value, state.normaliser, window.observation)
+
+    def samples(state: State, window: Window) -> Sample:
+        outcome, cost_targets = window.outcome, None
+        rewards = config.reward_scale * (outcome.reward - env.regularisation * outcome.distance**2)
+        targets, advantages = estimates(state, window, "value", rewards)
+        if state.multiplier is not None:
+            violations = outcome.safety.violations.astype(rewards.dtype)
+            cost_targets, excess = estimates(state, window, "cost", violations)
+            advantages = penalised(advantages, excess, state.multiplier).astype(jnp.float32)
+        recorded = Sample(
+            *(window.observation, window.latent, window.log_density, advantages, targets, cost_targets),
+            window.place,
+        )
         return jax.tree.map(lambda leaf: leaf.reshape(per_update, *leaf.shape[2:]), recorded)
 
     def loss(networks, normaliser: Normaliser, batch: Sample, noise: Array):
@@ -276,6 +312,9 @@ def make(env: Env, config: Config, interactions: int) -> Learner:
             bonus += jnp.mean(slopes).astype(bonus.dtype)
         policy_loss = -objective - config.entropy_weight * bonus
         value_loss = jnp.mean((values(networks["value"], normaliser, batch.observation) - batch.target) ** 2)
+        if batch.cost_target is not None:
+            costs = values(networks["cost"], normaliser, batch.observation)
+            value_loss += jnp.mean((costs - batch.cost_target) ** 2)
         return policy_loss + value_loss, (policy_loss, value_loss)
 
     def fit(state: State, recorded: Sample, key: PRNGKeyArray):
@@ -309,12 +348,16 @@ def make(env: Env, config: Config, interactions: int) -> Learner:
         finite = jnp.isfinite(policy_losses[-1] + value_losses[-1] + norms[-1])
         finite &= jnp.isfinite(optax.global_norm(learned[0]))
         networks, optimisers = keep_if(finite, learned, (state.networks, state.optimisers))
+        multiplier = move_multiplier(
+            state.multiplier, window.outcome.safety, config.cost_limit, config.multiplier_gains
+        )
         following = State(
             networks=networks,
             optimisers=optimisers,
             normaliser=keep_if(finite, absorb(state.normaliser, window.observation), state.normaliser),
             episodes=episodes,
             key=key,
+            multiplier=keep_if(finite, multiplier, state.multiplier),
         )
         skipped = (~finite).astype(jnp.int32)
         return following, Progress(

@@ -3,6 +3,10 @@
 Each update rolls a window of steps in several environments, differentiates the discounted window
 return plus the target critic's bootstrap through safeguard and physics, takes one policy step, and
 fits the critic to TD(lambda) targets. Starting values: Walter et al., arXiv 2506.01665, appendix.
+
+With a `cost_limit` it is SHAC-Lagrangian: the loss is the Lagrangian of return and cost, where the cost of a
+step is how far its state lies beyond the constraints, with its derivative through safeguard and physics, and
+a second critic values the costs after the window. The multiplier follows the violations themselves.
 """
 
 from dataclasses import dataclass
@@ -19,17 +23,22 @@ from safebench.learner import (
     Env,
     Episode,
     Learner,
+    Multiplier,
     Normaliser,
     Outcome,
     Progress,
     absorb,
     clip_gradient,
     forward,
+    fresh_multiplier,
     fresh_normaliser,
     keep_if,
     lambda_returns,
+    move_multiplier,
     normalise,
+    penalised,
     require_betas,
+    require_constraint,
     require_count,
     require_each,
     require_flag,
@@ -57,6 +66,9 @@ class Config:
     log_std_start: initial log deviation of the exploration noise before tanh, learned.
     normalise: running observation normalisation. Its moving scales disturb the policy, so it is for
         observations of unlike sizes.
+    cost_limit: the largest share of training steps that may violate a constraint; None: no constraint.
+    multiplier_gains: proportional, integral and derivative gain of its multiplier.
+    cost_margin: how far inside the constraints the cost that is differentiated begins, in half-widths.
     """
 
     environments: int = 4
@@ -79,6 +91,9 @@ class Config:
     reward_scale: float = 1.0
     log_std_start: float = -1.0
     normalise: bool = False
+    cost_limit: float | None = None
+    multiplier_gains: tuple[float, float, float] | None = None
+    cost_margin: float | None = None
 
     def __post_init__(self):
         require_each(require_count, self, "environments", "window", "value_fits", "value_batches")
@@ -90,6 +105,11 @@ class Config:
         require_each(require_widths, self, "policy_hidden", "value_hidden")
         require_within("log_std_start", self.log_std_start, -20, 20)
         require_flag("normalise", self.normalise)
+        require_constraint(self.cost_limit, self.multiplier_gains)
+        if self.cost_margin is not None:
+            require_share("cost_margin", self.cost_margin)
+        elif self.cost_limit is not None:
+            raise ValueError("cost_margin must be a number between 0 and 1 with a cost_limit, not None")
         steps = self.environments * self.window
         if self.value_batches > steps:
             raise ValueError(
@@ -137,18 +157,28 @@ SETTINGS = MappingProxyType(
 )
 """Tuned configurations by task name, each the same for every safeguard."""
 
+VARIANTS = {"shac-lagrangian": {"cost_limit": 0.001, "multiplier_gains": (1.0, 0.1, 0.0), "cost_margin": 0.0}}
 
-class State(NamedTuple):
-    """Everything that changes during training."""
 
-    policy: Any
+class Critic(NamedTuple):
+    """A value network, its slow copy and its optimiser's moments."""
+
     value: Any
     target: Any
+    optimiser: optax.OptState
+
+
+class State(NamedTuple):
+    """Everything that changes during training. cost_critic and multiplier: with a constraint only."""
+
+    policy: Any
     policy_optimiser: optax.OptState
-    value_optimiser: optax.OptState
+    critic: Critic
     normaliser: Normaliser
     episodes: Episode
     key: PRNGKeyArray
+    cost_critic: Critic | None = None
+    multiplier: Multiplier | None = None
 
 
 class Window(NamedTuple):
@@ -190,6 +220,10 @@ def make(env: Env, config: Config, interactions: int) -> Learner:
     def values(parameters, normaliser: Normaliser, observation: Array) -> Array:
         return forward(value_net, parameters, scaled(normaliser, observation)).mean(axis=-1)
 
+    def fresh_critic(key: PRNGKeyArray) -> Critic:
+        value = value_net.init(key, jnp.zeros(env.observation_size))
+        return Critic(value, value, value_optimiser.init(value))
+
     def initialise(key: PRNGKeyArray) -> State:
         policy_key, value_key, episode_key, key = jax.random.split(key, 4)
         blank = jnp.zeros(env.observation_size)
@@ -197,16 +231,16 @@ def make(env: Env, config: Config, interactions: int) -> Learner:
             "network": policy_net.init(policy_key, blank),
             "log_std": jnp.full(env.action_size, config.log_std_start, jnp.float32),
         }
-        value = value_net.init(value_key, blank)
+        constrained = config.cost_limit is not None
         return State(
             policy=policy,
-            value=value,
-            target=value,
             policy_optimiser=policy_optimiser.init(policy),
-            value_optimiser=value_optimiser.init(value),
+            critic=fresh_critic(value_key),
             normaliser=fresh_normaliser(env.observation_size),
             episodes=jax.vmap(env.begin)(jax.random.split(episode_key, config.environments)),
             key=key,
+            cost_critic=fresh_critic(jax.random.fold_in(value_key, 1)) if constrained else None,
+            multiplier=fresh_multiplier() if constrained else None,
         )
 
     def bounded(x: Array) -> Array:  # the loss is a mean over the window's steps, hence the division
@@ -228,14 +262,33 @@ def make(env: Env, config: Config, interactions: int) -> Learner:
         outcome = window.outcome
         ends = outcome.truncated.at[-1].set(True)  # where a return stops and the critic takes over
         discounts = running_discount(outcome.truncated, config.discount)
-        bootstrap = values(state.target, state.normaliser, outcome.observation)
-        rewards = config.reward_scale * outcome.reward
-        gains = discounts * (rewards + config.discount * jnp.where(ends, bootstrap, 0.0))
-        penalty = config.reward_scale * env.regularisation * jnp.mean(outcome.distance**2)
-        return -jnp.mean(gains) + penalty, (episodes, window, bootstrap)
 
-    def fit(state: State, window: Window, targets: Array, key: PRNGKeyArray):
+        def summed(critic: Critic, rewards: Array) -> tuple[Array, Array]:
+            bootstrap = values(critic.target, state.normaliser, outcome.observation)
+            gains = discounts * (rewards + config.discount * jnp.where(ends, bootstrap, 0.0))
+            return jnp.mean(gains), bootstrap
+
+        gain, bootstrap = summed(state.critic, config.reward_scale * outcome.reward)
+        penalty = config.reward_scale * env.regularisation * jnp.mean(outcome.distance**2)
+        if state.multiplier is None or state.cost_critic is None:
+            return -gain + penalty, (episodes, window, bootstrap, None)
+        cost, cost_bootstrap = summed(state.cost_critic, costs(outcome))
+        loss = -penalised(gain - penalty, cost, state.multiplier)
+        return loss, (episodes, window, bootstrap, cost_bootstrap)
+
+    def costs(outcome: Outcome) -> Array:
+        """How far each state lies beyond the constraints, from `cost_margin` inside them on."""
+        assert config.cost_margin is not None
+        return jax.nn.relu(outcome.safety.worst_margin + config.cost_margin)
+
+    def fit(
+        state: State, critic: Critic, window: Window, signal: Array, bootstrap: Array, key: PRNGKeyArray
+    ) -> tuple[Critic, Array]:
+        """The critic after its passes over the window, and its last error."""
         observations = window.observation.reshape(per_update, -1)
+        targets = lambda_returns(
+            signal, bootstrap, window.outcome.truncated, config.discount, config.trace
+        ).astype(jnp.float32)
         targets = targets.reshape(per_update)
         size = per_update // config.value_batches
 
@@ -255,8 +308,14 @@ def make(env: Env, config: Config, interactions: int) -> Learner:
             jax.random.split(key, config.value_fits)
         )
         batches = orders[:, : size * config.value_batches].reshape(-1, size)
-        (value, moments), errors = jax.lax.scan(one, (state.value, state.value_optimiser), batches)
-        return value, moments, errors[-1]
+        (value, moments), errors = jax.lax.scan(one, (critic.value, critic.optimiser), batches)
+        return critic._replace(value=value, optimiser=moments), errors[-1]
+
+    def followed(new: Critic, old: Critic, finite: Array) -> Critic:
+        """The critic after an update, made if `finite`; its slow copy follows."""
+        value = keep_if(finite, new.value, old.value)
+        target = optax.incremental_update(value, old.target, 1.0 - config.target_retention)
+        return Critic(value, target, keep_if(finite, new.optimiser, old.optimiser))
 
     def update(state: State) -> tuple[State, Progress]:
         noise_key, fit_key, key = jax.random.split(state.key, 3)
@@ -264,30 +323,38 @@ def make(env: Env, config: Config, interactions: int) -> Learner:
             noise_key, (config.window, config.environments, env.action_size), jnp.float32
         )
         gradient_of = jax.value_and_grad(policy_loss, has_aux=True)
-        (loss, (episodes, window, bootstrap)), gradient = gradient_of(state.policy, state, noise)
+        (loss, aux), gradient = gradient_of(state.policy, state, noise)
+        episodes, window, bootstrap, cost_bootstrap = aux
         norm = optax.global_norm(gradient)
         change, moments = policy_optimiser.update(gradient, state.policy_optimiser, state.policy)
 
         rewards = config.reward_scale * window.outcome.reward
-        targets = lambda_returns(
-            rewards, bootstrap, window.outcome.truncated, config.discount, config.trace
-        ).astype(jnp.float32)
-        value, value_moments, value_loss = fit(state, window, targets, fit_key)
+        critic, value_loss = fit(state, state.critic, window, rewards, bootstrap, fit_key)
+        cost_critic = state.cost_critic
+        if cost_critic is not None:
+            cost_key = jax.random.fold_in(fit_key, 1)
+            signal = costs(window.outcome)
+            cost_critic, cost_loss = fit(state, cost_critic, window, signal, cost_bootstrap, cost_key)
+            value_loss += cost_loss
         finite = jnp.isfinite(norm) & jnp.isfinite(value_loss)
+        if cost_critic is not None and state.cost_critic is not None:
+            cost_critic = followed(cost_critic, state.cost_critic, finite)
+        multiplier = move_multiplier(
+            state.multiplier, window.outcome.safety, config.cost_limit, config.multiplier_gains
+        )
 
         def keep(new, old):  # a step with a gradient that is not finite is skipped and counted
             return keep_if(finite, new, old)
 
-        value = keep(value, state.value)
         following = State(
             policy=keep(optax.apply_updates(state.policy, change), state.policy),
-            value=value,
-            target=optax.incremental_update(value, state.target, 1.0 - config.target_retention),
             policy_optimiser=keep(moments, state.policy_optimiser),
-            value_optimiser=keep(value_moments, state.value_optimiser),
+            critic=followed(critic, state.critic, finite),
             normaliser=keep(absorb(state.normaliser, window.observation), state.normaliser),
             episodes=episodes,
             key=key,
+            cost_critic=cost_critic,
+            multiplier=keep(multiplier, state.multiplier),
         )
         skipped = (~finite).astype(jnp.int32)
         return following, Progress(total(window.outcome.safety), loss, value_loss, norm, skipped)

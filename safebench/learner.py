@@ -1,7 +1,8 @@
 """What the author of a learner imports; everything of safebench that a learner needs, and no more.
 
 A learner is a module with a frozen `Config`, `SETTINGS` (tuned configs by task name) and
-`make(env, config, interactions) -> Learner`; see `baselines/shac.py`.
+`make(env, config, interactions) -> Learner`; see `baselines/shac.py`. `VARIANTS`, written out as a literal,
+may give further names to the module: each with what it changes in the config.
 """
 
 from safebench.env.derivatives import smallest
@@ -22,6 +23,13 @@ from safebench.env.safety import Safety, total
 from safebench.learning.applied_density import NoDensity, log_determinant, require_density
 from safebench.learning.clip_gradient import clip_gradient
 from safebench.learning.learner import Learner, Policy, Progress, Trained, TrainingState, keep_if, train
+from safebench.learning.multiplier import (
+    Multiplier,
+    fresh_multiplier,
+    move_multiplier,
+    penalised,
+    require_constraint,
+)
 from safebench.learning.networks import (
     MLP,
     Activation,
@@ -40,6 +48,7 @@ __all__ = [
     "Env",
     "Episode",
     "Learner",
+    "Multiplier",
     "NoDensity",
     "Normaliser",
     "Outcome",
@@ -53,14 +62,18 @@ __all__ = [
     "clip_gradient",
     "entropy",
     "forward",
+    "fresh_multiplier",
     "fresh_normaliser",
     "keep_if",
     "lambda_returns",
     "log_density",
     "log_determinant",
+    "move_multiplier",
     "normalise",
+    "penalised",
     "require_betas",
     "require_choice",
+    "require_constraint",
     "require_count",
     "require_density",
     "require_each",

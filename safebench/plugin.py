@@ -33,7 +33,7 @@ class Plugin(NamedTuple):
 
     name: what results record: the registered name, or the stem of the file it was given by.
     source: SHA-256 of that file; None for a registered plug-in. file: what messages call it.
-    options: of a variant, what its module's functions are given.
+    options: of a variant, what its module's functions are given; of a learner's, the settings it changes.
     """
 
     kind: Kind
@@ -116,7 +116,8 @@ def require_defined(plugin: Plugin) -> None:
     variants = defined.get("VARIANTS", {})
     if not (isinstance(variants, Mapping) and all(isinstance(each, Mapping) for each in variants.values())):
         raise BrokenPlugin(
-            f"{plugin.file}: VARIANTS must map names to the arguments of make, not {variants!r:.80}"
+            f"{plugin.file}: VARIANTS must map names to the arguments of make, of a learner to settings, "
+            f"not {variants!r:.80}"
         )
 
 

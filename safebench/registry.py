@@ -5,7 +5,7 @@ safebench.baselines, named after the file with hyphens for underscores. Third pa
 under the entry-point groups of the same names, or name a file (`./my_task.py`) or a dotted path.
 
 One module may hold several tasks of one kind: its `VARIANTS`, registered names with the arguments that
-`make` and `synthesise` get for them.
+`make` and `synthesise` get for them. A learner's are names with the settings that they change.
 """
 
 import ast

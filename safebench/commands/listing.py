@@ -82,8 +82,10 @@ def learners() -> Table:
         if name in broken:
             table.add_row(name, BROKEN, Text(broken[name]))
             continue
-        module = registry.load("learner", name)
-        table.add_row(name, ", ".join(map(str, module.SETTINGS)), Text(registry.summary(module)))
+        found = registry.find("learner", name)
+        changed = ", ".join(f"{field}={value}" for field, value in found.options.items())
+        text = registry.summary(found.module) + (f" With {changed}." if changed else "")
+        table.add_row(name, ", ".join(map(str, found.module.SETTINGS)), Text(text))
     return table
 
 

@@ -138,7 +138,10 @@ def _record(name: str, found: object, standard: object) -> Iterator[str]:
         if ours == theirs:
             continue
         if isinstance(ours, dict):
-            keys = sorted(key for key in {*ours, *theirs} if ours.get(key, ...) != theirs.get(key, ...))
+            # A setting that is null is switched off: files from before it was there do not name it.
+            keys = sorted(key for key in {*ours, *theirs} if ours.get(key) != theirs.get(key))
+            if not keys:
+                continue
             listed = ", ".join(repr(key)[1:-1][:40] for key in keys[:5])
             yield f"{name}.{field.name}: differs from the standard in {listed}"
         else:

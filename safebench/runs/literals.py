@@ -139,7 +139,9 @@ def _wanted(kind: Any, current: Any) -> str:
     if kind in NAMED:
         return NAMED[kind][0]
     if origin is tuple and arguments and arguments[0] in NAMED:
-        count = "" if arguments[-1] is ... else f"{len(arguments)} "
-        example = current if current else (64, 64) if arguments[0] is int else (0.5, 0.5)
+        open_ended = arguments[-1] is ...
+        count = "" if open_ended else f"{len(arguments)} "
+        entry = 64 if arguments[0] is int else 0.5
+        example = current if current else (entry,) * (2 if open_ended else len(arguments))
         return f"{count}{NAMED[arguments[0]][1]} in brackets like {shown(example)}"
     return f"a value like {shown(current)}"

@@ -150,12 +150,13 @@ def _check_task_name(task: Any, plugin: Plugin) -> None:
 
 
 def _tuned(plugin: Plugin, task: str) -> Any:
-    """The learner's settings for a task."""
+    """The learner's settings for a task, with what its variant changes."""
     defaults = presets.defaults(plugin)
     found = plugin.module.SETTINGS.get(task, defaults)
     if type(found) is not type(defaults):
         raise ValueError(f"{_file(plugin)}: SETTINGS[{task!r}] is {found!r:.80}: expected a Config")
-    return found
+    with speaking(f"{plugin.file}: VARIANTS[{plugin.name!r}]"):
+        return settings.with_options(found, plugin.options, "learner")
 
 
 def _one_to_one() -> str:

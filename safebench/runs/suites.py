@@ -43,6 +43,16 @@ DIMENSIONS_TASKS = (
     *(*ARMS, "arm2-obstacles", "quadrotor3d", "cartpole-swingup"),
     *("energy-heating", "docking", "docking-line-of-sight", "cruise"),
 )
+SOFT_TASKS = ("pendulum", "quadrotor", "energy")
+SOFT_ROWS = (
+    *(("none", learner) for learner in ("shac", "shac-lagrangian", "ppo", "ppo-lagrangian")),
+    *(
+        (safeguard, learner)
+        for safeguard in ("boundary-projection", "ray-mask")
+        for learner in ("shac", "ppo")
+    ),
+)
+"""Safeguards and learners: no constraint, a soft one, a certified one."""
 NAVIGATION_TASKS = ("seeker", "seeker-blind", "quadrotor-obstacles", "crowd")
 NAVIGATION_SAFEGUARDS = (
     *("none", "boundary-projection", "ray-mask", "ray-mask-hyperbolic"),
@@ -109,6 +119,13 @@ def dimensions() -> list[Cell]:
     ]
 
 
+def soft() -> list[Cell]:
+    """Constraints kept softly, by a Lagrange multiplier, beside none and beside certified safeguards."""
+    return [
+        _standard("soft", task, safeguard, learner) for task in SOFT_TASKS for safeguard, learner in SOFT_ROWS
+    ]
+
+
 def full() -> list[Cell]:
     """Every task, safeguard and learner."""
     return [
@@ -125,6 +142,7 @@ SUITES = {
     "paper": paper,
     "navigation": navigation,
     "dimensions": dimensions,
+    "soft": soft,
     "full": full,
 }
 

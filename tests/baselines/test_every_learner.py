@@ -18,7 +18,7 @@ from safebench.runs import presets
 from safebench.runs.suites import budget
 
 LEARNERS = registry.names("learner")
-ANALYTIC = ("apg", "shac")
+ANALYTIC = ("apg", "shac", "shac-lagrangian")
 # Fields that make an update small, where a learner has them.
 TINY = {
     "environments": 4, "window": 8, "steps": 8, "policy_hidden": (8,), "value_hidden": (8,), "fits": 2,
@@ -35,10 +35,16 @@ SHIPPED = [
 ]
 
 
+def default(name):
+    """The default settings of a learner, its variant's included."""
+    found = registry.find("learner", name)
+    return dataclasses.replace(found.module.Config(), **found.options)
+
+
 def tiny(name, env):
     module = registry.load("learner", name)
     fields = {field.name for field in dataclasses.fields(module.Config)}
-    config = dataclasses.replace(module.Config(), **{k: v for k, v in TINY.items() if k in fields})
+    config = dataclasses.replace(default(name), **{k: v for k, v in TINY.items() if k in fields})
     return module.make(env, config, 10_000)
 
 
@@ -98,7 +104,7 @@ def test_a_seed_with_nan_is_counted_and_harms_no_other(name, updater):
     def poison(leaf):
         return leaf.at[0].set(jnp.nan) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
 
-    where = {"ppo": "networks", "sac": "learned"}.get(name, "policy")
+    where = {"ppo": "networks", "sac": "learned"}.get(name.removesuffix("-lagrangian"), "policy")
     sick = healthy._replace(**{where: jax.tree.map(poison, getattr(healthy, where))})
     expected, _ = update(healthy)
     found, progress = update(sick)
@@ -164,14 +170,14 @@ def test_a_budget_below_one_update_is_refused(name, task_of):
     module = registry.load("learner", name)
     env = guarded(task_of("pendulum", "compiled"))
     with pytest.raises(ValueError, match="a budget of 10 interactions"):
-        module.make(env, module.Config(), 10)
+        module.make(env, default(name), 10)
 
 
 @pytest.mark.parametrize(("name", "task"), SHIPPED)
 def test_shipped_settings_name_a_task_and_make_a_learner_for_it(name, task, task_of):
     assert task in registry.names("task")
     module = registry.load("learner", name)
-    config = module.SETTINGS[task]
+    config = dataclasses.replace(module.SETTINGS[task], **registry.find("learner", name).options)
     assert type(config) is module.Config
     learner = module.make(guarded(task_of(task, "compiled")), config, budget(task))
     assert 0 < learner.interactions <= budget(task)

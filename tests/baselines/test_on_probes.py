@@ -80,7 +80,7 @@ def critic_values(name, probe, observations):
     if name == "sac":
         inputs = jnp.concatenate([scaled, jnp.zeros((len(scaled), 1))], axis=-1)
         return jax.vmap(lambda one: net.apply(one, inputs)[:, 0])(state.learned.critics).mean(axis=0)
-    return net.apply(state.value if name == "shac" else state.networks["value"], scaled)[:, 0]
+    return net.apply(state.critic.value if name == "shac" else state.networks["value"], scaled)[:, 0]
 
 
 def mostly_slow(names):
@@ -89,7 +89,9 @@ def mostly_slow(names):
 
 
 def test_every_learner_is_probed():
-    assert set(RUNS) == set(registry.names("learner"))
+    assert {run[0] for run in RUNS.values()} == {
+        registry.load("learner", name) for name in registry.names("learner")
+    }  # variants with a constraint: tests/baselines/test_lagrangian.py
 
 
 @pytest.mark.parametrize("name", mostly_slow(WITH_CRITIC))

@@ -22,6 +22,7 @@ WRONG = {
     bool: [0, 1, "true", None],
     tuple: [(-1, -1), (NAN, NAN), (True, True), ("x", "y"), [1, 1], 8, None, (0.5, 0.5, 0.5)],
     str: ["no such choice", 3, None],
+    type(None): [-1, (-1, -1, -1), NAN, INF, True, "x", TOO_BIG],
 }
 """Values that no field of the type can have."""
 

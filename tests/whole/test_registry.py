@@ -22,6 +22,19 @@ def test_every_plugin_loads_and_says_what_it_is(kind):
         assert len(registry.summary(registry.load(kind, name))) > 10
 
 
+def test_a_variant_of_a_learner_is_a_name_with_what_it_changes():
+    for name, plain in (("ppo-lagrangian", "ppo"), ("shac-lagrangian", "shac")):
+        found = registry.find("learner", name)
+        assert found.name == name
+        assert found.module is registry.load("learner", plain)
+        assert registry.find("learner", plain).options == {}
+        config = found.module.Config(**found.options)
+        assert config.cost_limit is not None
+        assert found.module.Config().cost_limit is None
+    with pytest.raises(LookupError, match=r"unknown learner 'ppo-lagrange'. Did you mean 'ppo-lagrangian'"):
+        registry.find("learner", "ppo-lagrange")
+
+
 def test_a_file_and_a_dotted_path(tmp_path):
     path = tmp_path / "mine.py"
     path.write_text("CERTIFIED = False\nclass Config: pass\ndef make(config): return None\n")
