@@ -6,8 +6,6 @@ python docs/examples/policy_or_environment.py quadrotor 30000 out.json
 import json
 import sys
 
-import numpy as np
-
 import safebench
 
 SEEDS = (1000, 1001, 1002)
@@ -49,6 +47,21 @@ def row(task: str, interactions: int, safeguard: str, changes: dict) -> dict:
     }
 
 
+def lines(record: dict) -> list[str]:
+    """The rows of the table in docs/policy-or-environment.md."""
+    found = []
+    for row in record["rows"]:
+        settings = ", ".join(
+            f"{name.removeprefix('learner_')}={value}" for name, value in row["changes"].items()
+        )
+        returns = " ".join(f"{each:.2f}" for each in row["returns"])
+        share, violations = 100 * row["interventions"], row["violations"]
+        found.append(
+            f"| {row['safeguard']} | {settings or 'none'} | {returns} | {share:.1f} % | {violations} |"
+        )
+    return found
+
+
 if __name__ == "__main__":
     task, interactions, out = sys.argv[1], int(sys.argv[2]), sys.argv[3]
     found = []
@@ -58,6 +71,4 @@ if __name__ == "__main__":
             json.dump(
                 {"task": task, "interactions": interactions, "seeds": SEEDS, "rows": found}, file, indent=1
             )
-        settings = ", ".join(changes.values()) or "environment"
-        returns = np.array(found[-1]["returns"])
-        print(safeguard, settings, returns.round(2), f"{100 * found[-1]['interventions']:.1f} %", flush=True)
+        print(lines({"rows": found[-1:]})[0], flush=True)
