@@ -4,7 +4,8 @@ Each update rolls a window of steps in several environments, then passes over it
 policy climbs the clipped objective on generalised advantages plus an entropy bonus, the critic fits
 TD(lambda) targets. No gradient passes through safeguard or physics: the losses see recorded data only.
 The safeguard is part of the environment: probabilities are those of the proposed action, and a
-regularised safeguard costs reward, kappa |applied - proposed|^2 per step.
+regularised safeguard costs reward, kappa |applied - proposed|^2 per step. With `density` "applied" they are
+those of the applied action: ratios stay the same, the entropy bonus does not.
 
 With a `cost_limit` it is PPO-Lagrangian (Ray et al. 2019): a second critic of the violations to come, and
 advantages less the multiplier times those of the violations.
@@ -12,7 +13,7 @@ advantages less the multiplier times those of the violations.
 
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -28,6 +29,7 @@ from safebench.learner import (
     Multiplier,
     Normaliser,
     Outcome,
+    Place,
     Progress,
     absorb,
     entropy,
@@ -37,12 +39,14 @@ from safebench.learner import (
     keep_if,
     lambda_returns,
     log_density,
+    log_determinant,
     move_multiplier,
     normalise,
     penalised,
     require_choice,
     require_constraint,
     require_count,
+    require_density,
     require_each,
     require_flag,
     require_positive,
@@ -67,6 +71,8 @@ class Config:
     normalise: running observation normalisation.
     cost_limit: the largest share of training steps that may violate a constraint; None: no constraint.
     multiplier_gains: proportional, integral and derivative gain of its multiplier.
+    density: "applied", the entropy is that of applied actions, or None: of proposed ones. The former needs a
+    safeguard that is one-to-one.
     """
 
     environments: int = 8
@@ -90,6 +96,7 @@ class Config:
     normalise: bool = True
     cost_limit: float | None = None
     multiplier_gains: tuple[float, float, float] | None = None
+    density: Literal["applied"] | None = None
 
     def __post_init__(self):
         require_each(require_count, self, "environments", "window", "fits", "batches")
@@ -102,6 +109,7 @@ class Config:
         require_within("log_std_start", self.log_std_start, -20, 20)
         require_flag("normalise", self.normalise)
         require_constraint(self.cost_limit, self.multiplier_gains)
+        require_choice("density", self.density, Literal["applied", None])
         steps = self.environments * self.window
         if self.batches > steps // 2:
             raise ValueError(
@@ -176,6 +184,7 @@ class Window(NamedTuple):
     latent: Float[Array, "window envs m"]
     log_density: Float[Array, "window envs"]
     outcome: Outcome
+    place: Place | None = None
 
 
 class Sample(NamedTuple):
@@ -187,14 +196,18 @@ class Sample(NamedTuple):
     advantage: Float[Array, "*batch"]
     target: Float[Array, "*batch"]
     cost_target: Float[Array, "*batch"] | None = None
+    place: Place | None = None
 
 
 def make(env: Env, config: Config, interactions: int) -> Learner:
     """PPO on `env` for a budget of `interactions` steps (which sets the learning-rate schedules).
 
     Raises:
-        ValueError: if the budget does not cover one update.
+        ValueError: if the budget does not cover one update, or if the safeguard is not one-to-one and the
+            density of applied actions is asked for.
     """
+    if config.density == "applied":
+        require_density(env)
     per_update = config.environments * config.window
     updates = interactions // per_update
     if updates < 1:
@@ -253,8 +266,9 @@ def make(env: Env, config: Config, interactions: int) -> Learner:
             observation = jax.vmap(env.observe)(episodes)
             mean, log_std = gaussian(state.networks["policy"], state.normaliser, observation)
             latent = mean + jnp.exp(log_std) * noise
+            place = Place(episodes.x, episodes.corridor) if config.density == "applied" else None
             episodes, outcome = jax.vmap(env.advance)(episodes, jnp.tanh(latent))
-            return episodes, Window(observation, latent, log_density(latent, mean, log_std), outcome)
+            return episodes, Window(observation, latent, log_density(latent, mean, log_std), outcome, place)
 
         shape = (config.window, config.environments, env.action_size)
         return jax.lax.scan(step, state.episodes, jax.random.normal(key, shape, jnp.float32))
@@ -280,7 +294,8 @@ def make(env: Env, config: Config, interactions: int) -> Learner:
             cost_targets, excess = estimates(state, window, "cost", violations)
             advantages = penalised(advantages, excess, state.multiplier).astype(jnp.float32)
         recorded = Sample(
-            window.observation, window.latent, window.log_density, advantages, targets, cost_targets
+            *(window.observation, window.latent, window.log_density, advantages, targets, cost_targets),
+            window.place,
         )
         return jax.tree.map(lambda leaf: leaf.reshape(per_update, *leaf.shape[2:]), recorded)
 
@@ -291,6 +306,10 @@ def make(env: Env, config: Config, interactions: int) -> Learner:
         clipped = jnp.clip(ratio, 1.0 - config.ratio_clip, 1.0 + config.ratio_clip)
         objective = jnp.mean(jnp.minimum(ratio * advantage, clipped * advantage))
         bonus = jnp.mean(entropy(mean + jnp.exp(log_std) * noise, log_std))
+        if batch.place is not None:
+            action = jnp.tanh(mean + jnp.exp(log_std) * noise)
+            slopes = jax.vmap(log_determinant, in_axes=(None, 0, 0))(env, batch.place, action)
+            bonus += jnp.mean(slopes).astype(bonus.dtype)
         policy_loss = -objective - config.entropy_weight * bonus
         value_loss = jnp.mean((values(networks["value"], normaliser, batch.observation) - batch.target) ** 2)
         if batch.cost_target is not None:

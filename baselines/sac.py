@@ -237,6 +237,8 @@ def make(env: Env, config: Config, interactions: int) -> Learner:
         """As `propose`, of the action that the critics judge; and its squared correction."""
         action, density = propose(policy, observation, noise)
         correction = jnp.zeros_like(density)
+        if place is None:
+            return action, density, correction
         if of_applied:
             slopes = jax.vmap(log_determinant, in_axes=(None, 0, 0))(env, place, action)
             density = density - slopes.astype(jnp.float32)

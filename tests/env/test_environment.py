@@ -1,5 +1,6 @@
 """The guarded environment: safety through the true step, gradients, resets, truncation, brax."""
 
+import dataclasses
 import functools
 import itertools
 
@@ -12,7 +13,7 @@ from places import places
 
 from safebench.env import safe_set
 from safebench.env import task as tasks
-from safebench.env.environment import Env
+from safebench.env.environment import Env, Place
 from safebench.runs import presets
 
 TASKS = every_task.FILES
@@ -215,3 +216,27 @@ def test_starts_are_safe_and_differ(task_name, task_of):
         assert different > 0.5  # of scenes there may be a pool
         assert bool(jax.vmap(lambda at: safe_set.may_be(task.safe_set, at))(corridor).all())
         assert float(jnp.min(jax.vmap(task.corridors.clearance)(context, corridor))) >= 0
+
+
+@pytest.mark.parametrize("task_name", ["pendulum", "seeker"])
+def test_what_is_applied_and_where_a_step_led_can_be_asked_for(task_name, task_of):
+    """Just before the horizon, so that the step ends in a reset: the reached episode is the one before it."""
+    task = dataclasses.replace(task_of(task_name, "compiled"), horizon=1)
+    env = Env(task, guard_of("ray-mask"))
+
+    @jax.jit
+    def both(key, action):
+        episode = env.begin(key)
+        asked = env.applied(Place(episode.x, episode.corridor), action)
+        return asked, env.advance(episode, action), env.advance_from(episode, action)
+
+    asked, (fresh, outcome), (following, reached, same) = both(jax.random.key(0), jnp.ones(env.action_size))
+    np.testing.assert_allclose(asked.action, outcome.applied, atol=1e-12)
+    np.testing.assert_allclose(asked.distance, outcome.distance, atol=1e-12)
+    assert outcome.truncated
+    for a, b in zip(jax.tree.leaves((fresh.x, outcome)), jax.tree.leaves((following.x, same)), strict=True):
+        np.testing.assert_array_equal(a, b)
+    np.testing.assert_allclose(env.observe(reached), outcome.observation, atol=1e-12)
+    assert int(reached.steps) == 1
+    assert int(following.steps) == 0
+    assert not np.allclose(reached.x, following.x)

@@ -30,6 +30,7 @@ PROMISED = {
     """,
     "safebench.learner": """
         Env Episode Outcome Place NoDensity log_determinant require_density
+        Multiplier fresh_multiplier move_multiplier penalised require_constraint
         Safety total Learner Progress keep_if MLP forward Normaliser fresh_normaliser
         absorb normalise running_discount lambda_returns log_density entropy clip_gradient smallest
         Policy TrainingState Trained train Activation require_choice require_weight require_betas
