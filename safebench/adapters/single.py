@@ -59,7 +59,7 @@ class Environment(gymnasium.Env):
         """A fresh episode; which one follows from the seed of this reset or of an earlier one alone."""
         super().reset(seed=seed)
         self._episode, report = self._programs.begin(programs.next_seed(self.np_random))
-        report = programs.fetch(report)
+        report = programs.unpack(report, self._programs.like)
         return report.observation, self._info(report)
 
     def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
@@ -72,7 +72,7 @@ class Environment(gymnasium.Env):
             raise gymnasium.error.ResetNeeded("reset the environment before its first step")
         action = proposed(action, self.action_space.shape)
         self._episode, report = self._programs.step(self._episode, action)
-        report = programs.fetch(report)
+        report = programs.unpack(report, self._programs.like)
         return report.observation, float(report.reward), False, bool(report.truncated), self._info(report)
 
     def _info(self, report: programs.Report) -> dict[str, Any]:
