@@ -80,11 +80,15 @@ def unpack(packed: Float[Array, "*batch k"], like: Report) -> Any:
 
 
 def named(task: str, safeguard: str, physics: Physics) -> Programs:
-    """The programs of `safebench.make(task, safeguard, physics=physics)`; the same ones when asked again.
+    """The programs of `safebench.make(task, safeguard, physics=physics)`.
+
+    The same ones when asked again, unless something is given by its file, which may have changed.
 
     Raises:
         LookupError, ValueError: as `safebench.make`.
     """
+    if any(str(name).endswith(".py") for name in (task, safeguard)):
+        return of(api.make(task, safeguard, physics=physics))
     return _named(task, safeguard, physics, precision.chosen())
 
 
