@@ -12,7 +12,9 @@ from jaxtyping import Array, Bool, Float, Int
 from safebench.env import safety
 from safebench.env import task as tasks
 from safebench.env.environment import Env, Episode
+from safebench.env.safeguard import Safeguard
 from safebench.env.safety import Safety
+from safebench.env.task import Task
 from safebench.physics.dynamics import Physics
 from safebench.runs import api, precision
 
@@ -79,17 +81,17 @@ def unpack(packed: Float[Array, "*batch k"], like: Report) -> Any:
     return jax.tree.unflatten(structure, parts)
 
 
-def named(task: str, safeguard: str, physics: Physics) -> Programs:
+def named(task: str | Task, safeguard: str | Safeguard, physics: Physics) -> Programs:
     """The programs of `safebench.make(task, safeguard, physics=physics)`.
 
-    The same ones when asked again, unless something is given by its file, which may have changed.
+    The same ones when asked again for the same names. A file may have changed.
 
     Raises:
         LookupError, ValueError: as `safebench.make`.
     """
-    if any(str(name).endswith(".py") for name in (task, safeguard)):
-        return of(api.make(task, safeguard, physics=physics))
-    return _named(task, safeguard, physics, precision.chosen())
+    if all(isinstance(name, str) and not name.endswith(".py") for name in (task, safeguard)):
+        return _named(str(task), str(safeguard), physics, precision.chosen())
+    return of(api.make(task, safeguard, physics=physics))
 
 
 @functools.lru_cache(KEPT)

@@ -8,6 +8,8 @@ import numpy as np
 from safebench.adapters import programs
 from safebench.adapters.spaces import action_space, observation_space, proposed, refuse_rendering
 from safebench.env.environment import Env
+from safebench.env.safeguard import Safeguard
+from safebench.env.task import Task
 from safebench.physics.dynamics import Physics
 
 
@@ -31,13 +33,13 @@ class Environment(gymnasium.Env):
 
     def __init__(
         self,
-        task: str,
-        safeguard: str,
+        task: str | Task,
+        safeguard: str | Safeguard,
         *,
         physics: Physics = "mjx",
         render_mode: str | None = None,
     ):
-        """As `safebench.make`: names, or files. Nothing is rendered; see `safebench play`.
+        """What `safebench.make` takes. Nothing is rendered; see `safebench play`.
 
         Raises:
             LookupError, ValueError: as `safebench.make`. TypeError: for a render mode.

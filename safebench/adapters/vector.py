@@ -17,6 +17,8 @@ from safebench.adapters import programs
 from safebench.adapters.programs import Programs
 from safebench.adapters.spaces import action_space, observation_space, proposed, refuse_rendering
 from safebench.env.environment import Env, Episode
+from safebench.env.safeguard import Safeguard
+from safebench.env.task import Task
 from safebench.physics.dynamics import Physics
 
 
@@ -80,8 +82,8 @@ class VectorEnvironment(gymnasium.vector.VectorEnv):
 
     def __init__(
         self,
-        task: str,
-        safeguard: str,
+        task: str | Task,
+        safeguard: str | Safeguard,
         num_envs: int = 1,
         *,
         physics: Physics = "mjx",

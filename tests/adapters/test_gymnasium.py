@@ -2,6 +2,7 @@
 
 import doctest
 import re
+import shutil
 import subprocess
 import sys
 
@@ -14,7 +15,8 @@ import safebench.gymnasium as adapter
 from safebench import registry
 from safebench.adapters import identifiers
 from safebench.env.safety import Safety
-from safebench.runs import presets
+from safebench.runs import api, presets
+from safebench.safeguards import ray_mask
 
 SOME = [
     ("pendulum", "ray-mask"),
@@ -100,6 +102,18 @@ def test_an_action_outside_of_the_box_is_answered_inside_and_counted(safeguard):
     assert (np.abs(info["applied"]) <= 1).all()
     assert info["interventions"] == 1
     assert info["correction"] >= 6
+
+
+def test_names_share_their_programs_and_all_else_may_have_changed(tmp_path):
+    shared = [adapter.Environment("pendulum", "ray-mask", physics="compiled") for _ in range(2)]
+    assert shared[0].env is shared[1].env
+    changed = api.guard("ray-mask", centre="orthogonal")
+    other = adapter.Environment("pendulum", changed, physics="compiled")
+    assert other.env.safeguard is changed
+    assert other.env is not adapter.Environment("pendulum", changed, physics="compiled").env
+    file = shutil.copy(ray_mask.__file__, tmp_path / "my_guard.py")
+    files = [adapter.Environment("pendulum", str(file), physics="compiled") for _ in range(2)]
+    assert files[0].env is not files[1].env
 
 
 def test_what_is_wrong_is_said_in_one_line():

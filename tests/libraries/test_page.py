@@ -14,7 +14,7 @@ def test_the_examples_of_the_page_are_true():
     text = PAGE.read_text()
     assert NEEDS.findall(text) == ["stable-baselines3", "torchrl", "playground"]
     blocks = BLOCK.findall(text)
-    assert len(blocks) == 7
+    assert len(blocks) == 8
     program = {"__name__": "page"}
     for block in blocks:
         exec(compile(block, str(PAGE), "exec"), program)
