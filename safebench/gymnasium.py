@@ -4,7 +4,7 @@
 >>> env = gymnasium.make("safebench/pendulum-ray-mask-v1", physics="compiled")
 >>> observation, info = env.reset(seed=0)
 >>> observation, reward, terminated, truncated, info = env.step(env.action_space.sample())
->>> info["cost"], info["violations"]
+>>> float(info["cost"]), int(info["violations"])
 (0.0, 0)
 
 An id is the task's name and the safeguard's (`safebench.list_tasks()`, `safebench.list_safeguards()`), a "+"

@@ -25,7 +25,8 @@ with quiet():  # MJX and Warp say what they find
 class Data:
     """The whole state of one environment, with the names that Playground's pictures ask for.
 
-    The episode is here, not in `info`, because Playground's automatic reset puts back this and the observation alone.
+    The episode is here and not in `info`, since Playground's automatic reset puts back this and the
+    observation alone.
     """
 
     episode: Episode
@@ -146,7 +147,7 @@ def _state(state: BraxState) -> State:
 
 
 def default_config(task: str, safeguard: str) -> ConfigDict:
-    """physics is "mjx" or "compiled"; episode_length is the task's horizon; ctrl_dt and sim_dt are its period."""
+    """physics: "mjx" or "compiled". episode_length: the task's horizon. ctrl_dt and sim_dt: its period."""
     made = programs.named(task, safeguard, "mjx").env.task
     config = ConfigDict()
     config.physics = "mjx"

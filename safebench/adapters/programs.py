@@ -12,7 +12,9 @@ from jaxtyping import Array, Bool, Float, Int
 from safebench.env import safety
 from safebench.env import task as tasks
 from safebench.env.environment import Env, Episode
+from safebench.env.safeguard import Safeguard
 from safebench.env.safety import Safety
+from safebench.env.task import Task
 from safebench.physics.dynamics import Physics
 from safebench.runs import api, precision
 
@@ -37,26 +39,59 @@ class Report(NamedTuple):
 class Programs(NamedTuple):
     """An environment, and what is done with it; everything here is for one, and compiled for one.
 
-    begin: a seed below 2^32 -> an episode and its report. step: (episode, action) -> the same.
+    begin: a seed below 2^32 -> an episode and its report, packed. step: (episode, action) -> the same.
+    like: the shapes of a report, from which `unpack` makes one again.
     """
 
     env: Env
-    begin: Callable[[Int[np.ndarray, ""]], tuple[Episode, Report]]
-    step: Callable[[Episode, Float[np.ndarray, " m"]], tuple[Episode, Report]]
+    begin: Callable[[Any], tuple[Episode, Float[Array, " k"]]]
+    step: Callable[[Episode, Any], tuple[Episode, Float[Array, " k"]]]
+    like: Report
 
 
 def of(env: Env) -> Programs:
     """The programs of an environment."""
-    return Programs(env, jax.jit(functools.partial(_begin, env)), jax.jit(functools.partial(_step, env)))
+
+    def begin(seed: Int[Array, ""]) -> tuple[Episode, Float[Array, " k"]]:
+        episode, report = _begin(env, seed)
+        return episode, _packed(report)
+
+    def step(episode: Episode, action: Float[Array, " m"]) -> tuple[Episode, Float[Array, " k"]]:
+        episode, report = _step(env, episode, action)
+        return episode, _packed(report)
+
+    _, like = jax.eval_shape(functools.partial(_begin, env), np.uint32(0))
+    return Programs(env, jax.jit(begin), jax.jit(step), like)
 
 
-def named(task: str, safeguard: str, physics: Physics) -> Programs:
-    """The programs of `safebench.make(task, safeguard, physics=physics)`; the same ones when asked again.
+def _packed(report: Report) -> Float[Array, " k"]:
+    """One array, since fetching one takes a fraction of the time of many; a count is exact in it."""
+    return jnp.concatenate([jnp.ravel(leaf).astype(report.reward.dtype) for leaf in jax.tree.leaves(report)])
+
+
+def unpack(packed: Float[Array, "*batch k"], like: Report) -> Any:
+    """A report of one environment or of many, in numpy arrays that belong to the caller."""
+    numbers = np.asarray(packed)
+    leaves, structure = jax.tree.flatten(like)
+    ends = np.cumsum([leaf.size for leaf in leaves])
+    parts = [
+        numbers[..., end - leaf.size : end].reshape((*numbers.shape[:-1], *leaf.shape)).astype(leaf.dtype)
+        for leaf, end in zip(leaves, ends, strict=True)
+    ]
+    return jax.tree.unflatten(structure, parts)
+
+
+def named(task: str | Task, safeguard: str | Safeguard, physics: Physics) -> Programs:
+    """The programs of `safebench.make(task, safeguard, physics=physics)`.
+
+    The same ones when asked again for the same names. A file may have changed.
 
     Raises:
         LookupError, ValueError: as `safebench.make`.
     """
-    return _named(task, safeguard, physics, precision.chosen())
+    if all(isinstance(name, str) and not name.endswith(".py") for name in (task, safeguard)):
+        return _named(str(task), str(safeguard), physics, precision.chosen())
+    return of(api.make(task, safeguard, physics=physics))
 
 
 @functools.lru_cache(KEPT)
@@ -94,13 +129,8 @@ def next_seed(generator: np.random.Generator) -> np.uint32:
     return np.uint32(generator.integers(SEEDS))
 
 
-def fetch(report: Report) -> Any:
-    """A report as numpy arrays that belong to the caller."""
-    return jax.tree.map(np.array, jax.device_get(report))
-
-
 def info(report: Any) -> dict[str, np.ndarray]:
-    """What Gymnasium calls `info`, of a fetched report of one environment or of many."""
+    """What Gymnasium calls `info`, of an unpacked report of one environment or of many."""
     counted = report.safety
     found = {"cost": counted.violations.astype(float), **counted._asdict(), "applied": report.applied}
     if report.reached.shape[-1]:

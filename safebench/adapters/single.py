@@ -8,6 +8,8 @@ import numpy as np
 from safebench.adapters import programs
 from safebench.adapters.spaces import action_space, observation_space, proposed, refuse_rendering
 from safebench.env.environment import Env
+from safebench.env.safeguard import Safeguard
+from safebench.env.task import Task
 from safebench.physics.dynamics import Physics
 
 
@@ -31,13 +33,13 @@ class Environment(gymnasium.Env):
 
     def __init__(
         self,
-        task: str,
-        safeguard: str,
+        task: str | Task,
+        safeguard: str | Safeguard,
         *,
         physics: Physics = "mjx",
         render_mode: str | None = None,
     ):
-        """As `safebench.make`: names, or files. Nothing is rendered; see `safebench play`.
+        """What `safebench.make` takes. Nothing is rendered; see `safebench play`.
 
         Raises:
             LookupError, ValueError: as `safebench.make`. TypeError: for a render mode.
@@ -59,7 +61,7 @@ class Environment(gymnasium.Env):
         """A fresh episode; which one follows from the seed of this reset or of an earlier one alone."""
         super().reset(seed=seed)
         self._episode, report = self._programs.begin(programs.next_seed(self.np_random))
-        report = programs.fetch(report)
+        report = programs.unpack(report, self._programs.like)
         return report.observation, self._info(report)
 
     def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
@@ -72,7 +74,7 @@ class Environment(gymnasium.Env):
             raise gymnasium.error.ResetNeeded("reset the environment before its first step")
         action = proposed(action, self.action_space.shape)
         self._episode, report = self._programs.step(self._episode, action)
-        report = programs.fetch(report)
+        report = programs.unpack(report, self._programs.like)
         return report.observation, float(report.reward), False, bool(report.truncated), self._info(report)
 
     def _info(self, report: programs.Report) -> dict[str, Any]:

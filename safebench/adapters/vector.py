@@ -14,18 +14,20 @@ from gymnasium.vector.utils import batch_space
 from jaxtyping import Array, Bool, Float, Int
 
 from safebench.adapters import programs
-from safebench.adapters.programs import Programs, Report
+from safebench.adapters.programs import Programs
 from safebench.adapters.spaces import action_space, observation_space, proposed, refuse_rendering
 from safebench.env.environment import Env, Episode
+from safebench.env.safeguard import Safeguard
+from safebench.env.task import Task
 from safebench.physics.dynamics import Physics
 
 
 class Stepped(NamedTuple):
-    """What came of a step of many. kept: after the fresh episodes began. left: before."""
+    """What came of a step of many, in packed reports. kept: after the fresh episodes began. left: before."""
 
     episodes: Episode
-    kept: Report
-    left: Report
+    kept: Float[Array, "envs k"]
+    left: Float[Array, "envs k"]
 
 
 @functools.lru_cache(programs.KEPT)
@@ -41,8 +43,10 @@ def _batched(of: Programs) -> tuple[Callable, Callable]:
     ) -> Stepped:
         stepped = step(episodes, actions)
         # A beginning may cost more than a step; a branch of the whole batch is taken only when it is needed.
-        kept = jax.lax.cond(jnp.any(fresh), lambda: _choose(fresh, begin(seeds), stepped), lambda: stepped)
-        return Stepped(*kept, stepped[1])
+        following, kept = jax.lax.cond(
+            jnp.any(fresh), lambda: _choose(fresh, begin(seeds), stepped), lambda: stepped
+        )
+        return Stepped(following, kept, left=stepped[1])
 
     return jax.jit(begin), jax.jit(advance)
 
@@ -78,8 +82,8 @@ class VectorEnvironment(gymnasium.vector.VectorEnv):
 
     def __init__(
         self,
-        task: str,
-        safeguard: str,
+        task: str | Task,
+        safeguard: str | Safeguard,
         num_envs: int = 1,
         *,
         physics: Physics = "mjx",
@@ -89,7 +93,7 @@ class VectorEnvironment(gymnasium.vector.VectorEnv):
         """As `Environment`.
 
         Raises:
-            LookupError, ValueError: as `safebench.make`; or for no environments, or an unknown autoreset mode.
+            LookupError, ValueError: as `safebench.make`; or for no environments or another autoreset mode.
             TypeError: for a render mode.
         """
         refuse_rendering(render_mode)
@@ -134,7 +138,7 @@ class VectorEnvironment(gymnasium.vector.VectorEnv):
         if not mask.all():
             # What is not begun again shows its last observation, as Gymnasium's own vector environments do.
             episodes = _choose(jnp.asarray(mask), episodes, self._episodes)
-        report = programs.fetch(report)
+        report = programs.unpack(report, self._programs.like)
         self._episodes, self._ages[mask] = episodes, 0
         self._observations = np.where(mask[:, None], report.observation, self._observations)
         return self._observations.copy(), _with_masks(programs.info(report), mask)
@@ -159,12 +163,12 @@ class VectorEnvironment(gymnasium.vector.VectorEnv):
         fresh = self._ages + 1 >= self.env.task.horizon if same else over
         stepped = self._advance(self._episodes, actions, fresh, self._seeds(fresh))
         self._episodes, self._ages = stepped.episodes, np.where(fresh, 0, self._ages + 1)
-        kept = programs.fetch(stepped.kept)
+        kept = programs.unpack(stepped.kept, self._programs.like)
         everyone = np.ones(self.num_envs, bool)
         info = _with_masks(programs.info(kept), everyone)
         result = kept
         if same:
-            result = programs.fetch(stepped.left)
+            result = programs.unpack(stepped.left, self._programs.like)
             if fresh.any():
                 info |= _finals(result, fresh)
         self._observations = kept.observation.copy()

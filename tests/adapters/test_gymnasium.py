@@ -2,6 +2,7 @@
 
 import doctest
 import re
+import shutil
 import subprocess
 import sys
 
@@ -14,7 +15,8 @@ import safebench.gymnasium as adapter
 from safebench import registry
 from safebench.adapters import identifiers
 from safebench.env.safety import Safety
-from safebench.runs import presets
+from safebench.runs import api, presets
+from safebench.safeguards import ray_mask
 
 SOME = [
     ("pendulum", "ray-mask"),
@@ -102,6 +104,18 @@ def test_an_action_outside_of_the_box_is_answered_inside_and_counted(safeguard):
     assert info["correction"] >= 6
 
 
+def test_names_share_their_programs_and_all_else_may_have_changed(tmp_path):
+    shared = [adapter.Environment("pendulum", "ray-mask", physics="compiled") for _ in range(2)]
+    assert shared[0].env is shared[1].env
+    changed = api.guard("ray-mask", centre="orthogonal")
+    other = adapter.Environment("pendulum", changed, physics="compiled")
+    assert other.env.safeguard is changed
+    assert other.env is not adapter.Environment("pendulum", changed, physics="compiled").env
+    file = shutil.copy(ray_mask.__file__, tmp_path / "my_guard.py")
+    files = [adapter.Environment("pendulum", str(file), physics="compiled") for _ in range(2)]
+    assert files[0].env is not files[1].env
+
+
 def test_what_is_wrong_is_said_in_one_line():
     env = adapter.Environment("pendulum", "none", physics="compiled")
     with pytest.raises(gymnasium.error.ResetNeeded, match="first step"):
@@ -129,16 +143,21 @@ def test_every_task_with_every_preset_has_an_id_of_its_own():
 @pytest.mark.slow
 @pytest.mark.parametrize("task", registry.names("task"))
 def test_every_id_can_be_made(task):
+    """One of them is also stepped: the rest differ by the safeguard alone."""
+    sizes = set()
     for safeguard in presets.names():
         env = made(task, safeguard)
-        observation, _ = env.reset(seed=0)
-        assert observation in env.observation_space
-    env.step(env.action_space.sample())
+        sizes.add((env.observation_space.shape, env.action_space.shape))
+    assert len(sizes) == 1
+    env = made(task, "none")
+    observation, _ = env.reset(seed=0)
+    assert observation in env.observation_space
+    assert env.step(env.action_space.sample())[0] in env.observation_space
 
 
 def test_the_example_is_true():
-    assert doctest.testmod(adapter).failed == 0
-    assert doctest.testmod(adapter).attempted > 0
+    found = doctest.testmod(adapter)
+    assert (found.failed, found.attempted) == (0, 5)
 
 
 @pytest.mark.slow

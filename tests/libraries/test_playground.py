@@ -65,7 +65,9 @@ def test_a_state_can_be_drawn():
 @pytest.mark.parametrize("full_reset", [False, True])
 @pytest.mark.parametrize("safeguard", ["none", "ray-mask"])
 def test_its_wrappers_count_the_cost_and_begin_again_at_the_horizon(safeguard, full_reset):
-    env = wrapper.wrap_for_brax_training(load("pendulum", safeguard), episode_length=40, full_reset=full_reset)
+    env = wrapper.wrap_for_brax_training(
+        load("pendulum", safeguard), episode_length=40, full_reset=full_reset
+    )
     first = jax.jit(env.reset)(jax.random.split(jax.random.PRNGKey(0), 8))
 
     def step(state, _):

@@ -1,4 +1,4 @@
-"""Stable-Baselines3 trains on our environments; its own check finds nothing; safety is counted at every step."""
+"""Stable-Baselines3 trains on our environments, and its own check finds nothing."""
 
 import gymnasium
 import numpy as np
@@ -39,7 +39,14 @@ def trained():
         name = adapter.gymnasium_id("pendulum", safeguard)
         envs = make_vec_env(name, 8, seed=0, env_kwargs={"physics": "compiled", "render_mode": None})
         agent = PPO(
-            "MlpPolicy", envs, n_steps=128, batch_size=256, gamma=0.95, learning_rate=1e-3, seed=0, device="cpu"
+            "MlpPolicy",
+            envs,
+            n_steps=128,
+            batch_size=256,
+            gamma=0.95,
+            learning_rate=1e-3,
+            seed=0,
+            device="cpu",
         )
         start, _ = evaluate_policy(agent, envs, n_eval_episodes=16)
         costs = Costs()

@@ -16,7 +16,9 @@ def reader(*shape):
 
 
 def one(safeguard):
-    return GymEnv(adapter.gymnasium_id("pendulum", safeguard), physics="compiled").set_info_dict_reader(reader())
+    return GymEnv(adapter.gymnasium_id("pendulum", safeguard), physics="compiled").set_info_dict_reader(
+        reader()
+    )
 
 
 def many(safeguard):

@@ -36,3 +36,11 @@ def test_the_example_runs_as_it_says():
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "ray-mask: 0 of 1000 steps outside the limits" in done.stdout
     assert done.stderr == ""
+
+
+@pytest.mark.slow
+def test_every_adapter_steps_and_is_timed():
+    program = runpy.run_path(str(EXAMPLES / "adapters_speed.py"))
+    taken = {what: program["median"](step, times=5) for what, (step, _) in program["adapters"]()}
+    assert len(taken) == 7
+    assert all(0 < each < 1e6 for each in taken.values())
