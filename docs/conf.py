@@ -58,4 +58,4 @@ def _resolve_links(app, name, source):
 
 
 def _restructure(app, what, name, obj, options, lines):
-    lines[:] = reference.restructured(lines)
+    lines[:] = reference.restructured(lines, labels=what != "module")

@@ -5,7 +5,7 @@ import dataclasses
 from safebench import registry
 from safebench.runs import presets
 from site_pages import records
-from site_pages.text import code, docstring, settings, table
+from site_pages.text import code, docstring, prose, settings, table
 
 
 def safeguard(name: str) -> str:
@@ -31,6 +31,17 @@ def safeguard(name: str) -> str:
         records.result_tables("safeguard", name),
     ]
     return "\n\n".join(part.strip("\n") for part in parts) + "\n"
+
+
+def safeguard_row(name: str) -> tuple[str, str]:
+    """What the overview of safeguards says of one, after its name."""
+    module = registry.load("safeguard", name)
+    return "yes" if module.CERTIFIED else "no", prose(registry.summary(module))
+
+
+def learner_row(name: str) -> tuple[str]:
+    """What the overview of learners says of one, after its name."""
+    return (prose(registry.summary(registry.load("learner", name))),)
 
 
 def learner(name: str) -> str:

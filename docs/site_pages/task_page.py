@@ -26,11 +26,29 @@ def page(name: str) -> str:
     Raises:
         ValueError: if its safe set is not proven.
     """
-    task = registry.make_task(name, "compiled")
+    task = _made(name)
     checked = proof.prove(task)
     if not checked.passed:
         raise ValueError(f"{name}: not proven: {'; '.join(checked.failures)}")
     return described(name, task, checked)
+
+
+def row(name: str) -> tuple[str, ...]:
+    """What the overview of tasks says of one, after its name."""
+    task = _made(name)
+    share, rows = task.certificate.volume[0], len(task.certificate.offsets)
+    moving = ", moving" if task.corridors is not None else ""
+    sizes = (len(task.state_names), len(task.action_names), rows)
+    return prose(task.summary), *map(str, sizes), f"{100 * share:.1f} %{moving}"
+
+
+ROW = ("what it is", "states", "actions", "rows of the safe set", "its share of the box")
+"""The headings of `row`."""
+
+
+@functools.cache
+def _made(name: str) -> Task:
+    return registry.make_task(name, "compiled")
 
 
 def described(name: str, task: Task, checked: proof.Proof) -> str:
@@ -101,13 +119,15 @@ def _actions(task: Task) -> str:
         for index, name in enumerate(task.action_names):
             low, high = model.actuator_ctrlrange[index] if model.actuator_ctrllimited[index] else (-1.0, 1.0)
             what = "acceleration of its joint" if index in commanded else "control"
-            gear = "" if index in commanded or model.actuator_gear[index, 0] == 1 else _gear(model, index)
+            gear = "" if index in commanded else _gear(model, index)
             rows.append((f"`{name}`", f"{what} from {number(low)} to {number(high)}{gear}"))
     return table(("action in [-1, 1]", "stands for"), rows)
 
 
 def _gear(model: mujoco.MjModel, index: int) -> str:
-    return f", times a gear of {number(model.actuator_gear[index, 0])}"
+    gear = model.actuator_gear[index, 0]
+    on_joint = model.actuator_trntype[index] == mujoco.mjtTrn.mjTRN_JOINT
+    return f", times a gear of {number(gear)}" if on_joint and gear != 1 else ""
 
 
 def _disturbance(task: Task) -> str:
