@@ -189,6 +189,25 @@ def test_every_condition_of_the_proof_is_explained():
         assert re.search(rf"^\| \d \| {name} \|", page, flags=re.M), name
 
 
+def test_the_times_said_are_those_of_the_records(site):
+    page = " ".join((DOCS / "performance.md").read_text().split())
+    rows = {(row["system"], row["physics"]): row for row in site.records.measured("physics")["physics"]}
+    said = "{:.1f} s with MJX and {:.2f} s compiled; of seven joints in {:.0f} s and {:.1f} s"
+    systems = [(system, physics) for system in ("pendulum", "chain") for physics in ("mjx", "compiled")]
+    assert said.format(*(rows[each]["gradient_compile"] for each in systems)) in page
+    ratios = [rows[s, "mjx"]["gradient_ms"] / rows[s, "compiled"]["gradient_ms"] for s in ROBOTS]
+    assert (
+        "{:.0f} times on the pendulum, {:.0f} on the cart-pole, {:.0f} on the quadrotor".format(*ratios)
+        in page
+    )
+    growth = site.records.measured("growth")["growth"]
+    seconds = [each for arm in growth for each in arm["compile_seconds"].values()]
+    assert f"takes {min(seconds):.0f} to {max(seconds):.0f} s to compile" in page
+
+
+ROBOTS = ("pendulum", "cartpole", "quadrotor")
+
+
 def test_docstrings_are_text_and_not_markup(site):
     documented = types.ModuleType(
         "m", "A *b* <c> [d] $e$ `f * g`.\n\n| x_y | a <= b |\n|---|---|\n\n    code * here"
