@@ -191,6 +191,7 @@ def _certificate(name: str, task: Task) -> str:
         ("rows", f"{len(found.offsets)}"),
         ("rows of the base set", f"{len(found.base_offsets)}"),
         ("share of the constraint box", f"{share:.1f} %, 95 % interval [{low:.1f}, {high:.1f}], Monte Carlo"),
+        *_largest_share(task),
         ("contraction claimed", f"{found.contraction:g}"),
         ("translated states, reach", _translations(task)),
         ("how it was found", prose(found.method)),
@@ -203,6 +204,12 @@ def _certificate(name: str, task: Task) -> str:
     )
     file = f"tasks/certificates/{name.replace('-', '_')}.npz"
     return f"Read from the certificate, `{file}`:\n\n{table(('', ''), rows)}{moved}"
+
+
+def _largest_share(task: Task) -> list[tuple[str, str]]:
+    if task.half_spaces is None:
+        return []
+    return [("what the half-spaces take", "some of the box, too: the share can never be 100 %")]
 
 
 def _translations(task: Task) -> str:

@@ -191,7 +191,8 @@ def test_every_condition_of_the_proof_is_explained():
 
 def test_the_times_said_are_those_of_the_records(site):
     page = " ".join((DOCS / "performance.md").read_text().split())
-    rows = {(row["system"], row["physics"]): row for row in site.records.measured("physics")["physics"]}
+    measured = [row for row in site.records.measured("physics")["physics"] if "gradient_ms" in row]
+    rows = {(row["system"], row["physics"]): row for row in measured}
     said = "{:.1f} s with MJX and {:.2f} s compiled; of seven joints in {:.0f} s and {:.1f} s"
     systems = [(system, physics) for system in ("pendulum", "chain") for physics in ("mjx", "compiled")]
     assert said.format(*(rows[each]["gradient_compile"] for each in systems)) in page
