@@ -14,8 +14,8 @@ from site_pages.pictures import picture
 from site_pages.text import table
 
 INTRODUCTIONS: dict[Kind, str] = {
-    "task": "Tasks with a certified safe set. Shares are of the constraint box, by Monte Carlo, read from the "
-    "certificates; of a set that moves it is the share without obstacles.",
+    "task": "Tasks with a certified safe set. Shares are of the constraint box, by Monte Carlo, read from "
+    "the certificates; of a set that moves it is the share without obstacles.",
     "safeguard": "What is done to an unsafe action. `none` is the unguarded baseline.",
     "learner": "What learns: through the gradient of safeguard and physics, or from rewards only.",
 }

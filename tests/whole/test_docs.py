@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from docutils import nodes
 from every_task import FILES
 from typer.testing import CliRunner
 
@@ -228,6 +229,16 @@ def test_docstrings_are_text_and_not_markup(site):
     shown = "\n".join(site.reference.restructured(lines))
     assert "- **size**: of \\|a\\|, see ``b`` and more." in shown
     assert "Raises:\n    ValueError: if so." in shown
+
+
+def test_formulas_are_drawn_without_a_script(site):
+    for visit, node in ((site.mathml._inline, nodes.math), (site.mathml._display, nodes.math_block)):
+        page = types.SimpleNamespace(body=[])
+        with pytest.raises(nodes.SkipNode):
+            visit(page, node("", "x^+ = A x"))
+        (written,) = page.body
+        assert written.startswith("<math")
+        assert "<msup>" in written
 
 
 REMOTE = re.compile(
