@@ -27,14 +27,14 @@ def certificate(name: str, task: Task) -> str:
         ("translated states, reach", _translations(task)),
         ("how it was found", prose(found.method)),
         ("dynamics it is bound to", f"`{found.fingerprint[:16]}`"),
-        ("SHA-256, as results record it", f"`{certificates.digest(found)}`"),
     ]
     moves = corridors_of(task)
     moved = (
         f"\nThe set moves with the episode; it holds for every corridor: {prose(moves)}.\n" if moves else ""
     )
     file = f"tasks/certificates/{name.replace('-', '_')}.npz"
-    return f"Read from the certificate, `{file}`:\n\n{table(('', ''), rows)}{moved}"
+    digest = f"\nSHA-256, as results record it: `{certificates.digest(found)}`\n"
+    return f"Read from the certificate, `{file}`:\n\n{table(('', ''), rows)}{digest}{moved}"
 
 
 def _largest_share(task: Task) -> list[tuple[str, str]]:
