@@ -70,4 +70,4 @@ $(VENV)-libraries/ready: pyproject.toml constraints.txt tests/libraries/requirem
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(NEWEST) $(VENV)-libraries build dist runs *.egg-info
+	rm -rf $(VENV) $(NEWEST) $(VENV)-libraries build dist runs *.egg-info docs/_build docs/generated

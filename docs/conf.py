@@ -21,6 +21,7 @@ extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_co
 exclude_patterns = ["_build", "site_pages", "**.ipynb_checkpoints"]
 suppress_warnings = ["mystnb.unknown_mime_type"]  # a notebook's output that no page can show is left out
 
+smartquotes = False  # text is commands, as often as not
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 4
 nb_execution_mode = "off"
@@ -58,4 +59,4 @@ def _resolve_links(app, name, source):
 
 
 def _restructure(app, what, name, obj, options, lines):
-    lines[:] = reference.restructured(lines)
+    lines[:] = reference.restructured(lines, labels=what != "module")

@@ -6,8 +6,6 @@ from typing import Any
 from site_pages import records
 from site_pages.text import table
 
-BATCH = 512
-
 
 def page() -> str:
     """Physics, safeguards and filter as recorded, as markdown."""
@@ -16,7 +14,7 @@ def page() -> str:
         "From the committed records; each heading has the command that measures it again. Ratios carry over "
         "to other machines better than times do.",
         *_section("Physics", "physics", _physics),
-        *_section(f"Safeguards, batch {BATCH}, one action", "safeguards", _safeguards),
+        *_section(f"Safeguards, batch {records.BATCH}, one action", "safeguards", _safeguards),
         *_section("The filter, one call", "filter", _filter),
         "[Arms](../arms.md) has what grows with the number of joints.",
     ]
@@ -52,7 +50,7 @@ def _safeguards(rows: Sequence[dict[str, Any]]) -> str:
             f"{row['forward_backward_us']:.3g}",
         )
         for row in rows
-        if row["batch"] == BATCH
+        if row["batch"] == records.BATCH
     ]
     return table(heads, shown)
 

@@ -5,7 +5,7 @@ import dataclasses
 from safebench import registry
 from safebench.runs import presets
 from site_pages import records
-from site_pages.text import code, docstring, settings, table
+from site_pages.text import code, docstring, prose, settings, table
 
 
 def safeguard(name: str) -> str:
@@ -31,6 +31,17 @@ def safeguard(name: str) -> str:
         records.result_tables("safeguard", name),
     ]
     return "\n\n".join(part.strip("\n") for part in parts) + "\n"
+
+
+def safeguard_row(name: str) -> tuple[str, str]:
+    """What the overview of safeguards says of one, after its name."""
+    module = registry.load("safeguard", name)
+    return "yes" if module.CERTIFIED else "no", prose(registry.summary(module))
+
+
+def learner_row(name: str) -> tuple[str]:
+    """What the overview of learners says of one, after its name."""
+    return (prose(registry.summary(registry.load("learner", name))),)
 
 
 def learner(name: str) -> str:
@@ -78,19 +89,26 @@ def _changed(options) -> str:
 def _times(name: str) -> str:
     record = records.measured("safeguards")
     rows = [
-        (row["task"], f"`{row['safeguard']}`", row["batch"], *_microseconds(row))
+        (
+            row["task"],
+            f"`{row['safeguard']}`",
+            f"{row['forward_us']:.3g}",
+            f"{row['forward_backward_us']:.3g}",
+        )
         for row in record["safeguards"]
-        if presets.PRESETS.get(row["safeguard"], presets.Preset(row["safeguard"])).safeguard == name
+        if row["batch"] == records.BATCH and _of_preset(row["safeguard"]) == name
     ]
     if not rows:
         return "Not recorded yet: `safebench bench safeguards` measures it.\n"
     source = record["provenance"]
-    heads = ("task", "preset", "batch", "forward", "forward and derivative")
+    heads = ("task", "preset", "forward", "forward and derivative")
     return (
-        f"Microseconds an action, `docs/records/bench-safeguards.json` ({source['device']}, "
-        f"{source['utc'][:10]}; `safebench bench safeguards` measures it again):\n\n{table(heads, rows)}"
+        f"Microseconds an action at batch {records.BATCH}, `docs/records/bench-safeguards.json` "
+        f"({source['device']}, {source['utc'][:10]}; `safebench bench safeguards` measures it again):\n\n"
+        f"{table(heads, rows)}"
     )
 
 
-def _microseconds(row) -> tuple[str, str]:
-    return f"{row['forward_us']:.3g}", f"{row['forward_backward_us']:.3g}"
+def _of_preset(preset: str) -> str:
+    """The safeguard that a preset configures."""
+    return presets.PRESETS.get(preset, presets.Preset(preset)).safeguard

@@ -76,6 +76,10 @@ def _attack(row: dict[str, Any], digests: frozenset[str]) -> Sequence[str]:
     return (name, row["physics"], *counts, "-" if row["first"] is None else f"{row['first']:,}")
 
 
+BATCH = 512
+"""Of the times that pages show of safeguards; the record has others."""
+
+
 def measured(name: str) -> dict[str, Any]:
     """A record of measured times, `docs/records/bench-NAME.json`."""
     return json.loads((DOCS / "records" / f"bench-{name}.json").read_text())

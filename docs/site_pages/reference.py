@@ -5,13 +5,16 @@ import re
 LABEL = re.compile(r"^([\w*]+(?:, [\w*]+)*): ")
 
 
-def restructured(lines: list[str]) -> list[str]:
-    """A docstring of this project: paragraphs, "name: meaning" lines, `code`, examples, a section Raises."""
+def restructured(lines: list[str], labels: bool = True) -> list[str]:
+    """A docstring of this project: paragraphs, "name: meaning" lines, `code`, examples, a section Raises.
+
+    labels: whether it has "name: meaning" lines; that of a module has none.
+    """
     blocks = re.split(r"\n\s*\n", "\n".join(lines).strip("\n"))
-    return [line for block in blocks for line in (*_block(block), "")]
+    return [line for block in blocks for line in (*_block(block, labels), "")]
 
 
-def _block(block: str) -> list[str]:
+def _block(block: str, labels: bool) -> list[str]:
     rows = block.split("\n")
     if block.lstrip().startswith(">>>"):
         return rows
@@ -25,7 +28,7 @@ def _block(block: str) -> list[str]:
             entries[-1] += " " + row.strip()
         else:
             entries.append(row.strip())
-    if not any(LABEL.match(entry) for entry in entries):
+    if not (labels and any(LABEL.match(entry) for entry in entries)):
         return [escaped(entry) for entry in entries]
     return [line for entry in entries for line in (_labelled(entry), "")]
 

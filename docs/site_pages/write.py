@@ -3,7 +3,7 @@
 `docs/conf.py` calls it before each build. A plug-in that is registered tomorrow has its page tomorrow.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from safebench import registry
@@ -11,10 +11,11 @@ from safebench.plugin import Kind
 from site_pages import command_page, measured_page, plugin_pages, task_page
 from site_pages.links import GENERATED, PAGES, resolved
 from site_pages.pictures import picture
-from site_pages.text import prose, table
+from site_pages.text import table
 
 INTRODUCTIONS: dict[Kind, str] = {
-    "task": "Tasks with a certified safe set. Shares are of the constraint box, read from the certificates.",
+    "task": "Tasks with a certified safe set. Shares are of the constraint box, by Monte Carlo, read from "
+    "the certificates; of a set that moves it is the share without obstacles.",
     "safeguard": "What is done to an unsafe action. `none` is the unguarded baseline.",
     "learner": "What learns: through the gradient of safeguard and physics, or from rewards only.",
 }
@@ -23,6 +24,12 @@ PAGE: dict[Kind, Callable[[str], str]] = {
     "safeguard": plugin_pages.safeguard,
     "learner": plugin_pages.learner,
 }
+ROW: dict[Kind, tuple[Sequence[str], Callable[[str], Sequence[str]]]] = {
+    "task": (task_page.ROW, task_page.row),
+    "safeguard": (("certified", "what it does"), plugin_pages.safeguard_row),
+    "learner": (("what it is",), plugin_pages.learner_row),
+}
+"""Of the overviews: headings after the first, and what stands below them."""
 
 
 def write(folder: Path = GENERATED) -> None:
@@ -53,12 +60,13 @@ def pages() -> Iterator[tuple[str, str]]:
 
 def overview(kind: Kind, names: list[str]) -> str:
     """A table of all plug-ins of one kind, which leads to their pages."""
-    rows = [(f"[{name}]({name}.md)", prose(registry.summary(registry.load(kind, name)))) for name in names]
+    heads, row = ROW[kind]
+    rows = [(f"[{name}]({name}.md)", *row(name)) for name in names]
     drawn = (
         picture("safeguards-quadrotor", "Where each safeguard puts actions") if kind == "safeguard" else ""
     )
     entries = "\n".join(names)
     return (
-        f"# {kind.title()}s\n\n{INTRODUCTIONS[kind]}\n\n{table((kind, 'what it is'), rows)}\n{drawn}\n"
+        f"# {kind.title()}s\n\n{INTRODUCTIONS[kind]}\n\n{table((kind, *heads), rows)}\n{drawn}\n"
         f"```{{toctree}}\n:hidden:\n\n{entries}\n```\n"
     )

@@ -10,6 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from docutils import nodes
+from every_task import FILES
 from typer.testing import CliRunner
 
 from safebench import registry
@@ -39,7 +41,7 @@ def headings(page):
     return re.findall(r"^## (.*)$", page, flags=re.M)
 
 
-@pytest.mark.parametrize("name", registry.names("task"))
+@pytest.mark.parametrize("name", FILES)
 def test_the_page_of_a_task_has_what_its_certificate_says(site, name, task_of):
     task = task_of(name)
     found = task.certificate
@@ -94,15 +96,21 @@ def test_the_page_of_a_learner_has_its_settings_and_tasks(site, name):
         assert f"| `{entry}` |" in page, entry
 
 
+NEW = types.ModuleType("brand_new", "What is new.")
+NEW.CERTIFIED = True
+
+
 def test_a_plug_in_that_is_new_gets_a_page(site, monkeypatch):
     real = registry.names
     monkeypatch.setattr(site.write, "PAGE", {kind: lambda name: f"# {name}\n" for kind in site.write.PAGE})
+    rows = site.write.ROW | {"task": (("what it is",), lambda name: (name,))}  # those of tasks take a while
+    monkeypatch.setattr(site.write, "ROW", rows)
     assert "safeguards/brand-new.md" not in dict(site.write.pages())
     monkeypatch.setattr(registry, "names", lambda kind: [*real(kind), *["brand-new"] * (kind == "safeguard")])
-    monkeypatch.setattr(registry, "load", lambda kind, name: types.ModuleType(name, "What is new."))
+    monkeypatch.setattr(registry, "load", lambda kind, name: NEW)
     made = dict(site.write.pages())
     assert made["safeguards/brand-new.md"] == "# brand-new\n"
-    assert "| [brand-new](brand-new.md) | What is new. |" in made["safeguards/index.md"]
+    assert "| [brand-new](brand-new.md) | yes | What is new. |" in made["safeguards/index.md"]
     assert "\nbrand-new\n" in made["safeguards/index.md"].split("{toctree}")[1]
     for kind in ("task", "safeguard", "learner"):
         assert {f"{kind}s/{name}.md" for name in real(kind)} <= set(made)
@@ -136,7 +144,7 @@ def test_every_command_and_option_is_in_the_reference(site):
         (section,) = re.findall(rf"^## safebench {name}\n(.*?)(?=^## |\Z)", page, flags=re.S | re.M)
         helped = CliRunner().invoke(app, [name, "--help"], env={"COLUMNS": "300", "TERM": "dumb"}).output
         options = {*re.findall(r"(?<![\w-])--[a-z][a-z-]*", helped)} - {"--help"}
-        assert {option for option in options if f"`{option}`" not in section} == set()
+        assert {option for option in options if option not in section} == set()
 
 
 @pytest.mark.parametrize("page", NAMED.values(), ids=NAMED)
@@ -182,6 +190,26 @@ def test_every_condition_of_the_proof_is_explained():
         assert re.search(rf"^\| \d \| {name} \|", page, flags=re.M), name
 
 
+def test_the_times_said_are_those_of_the_records(site):
+    page = " ".join((DOCS / "performance.md").read_text().split())
+    measured = [row for row in site.records.measured("physics")["physics"] if "gradient_ms" in row]
+    rows = {(row["system"], row["physics"]): row for row in measured}
+    said = "{:.1f} s with MJX and {:.2f} s compiled; of seven joints in {:.0f} s and {:.1f} s"
+    systems = [(system, physics) for system in ("pendulum", "chain") for physics in ("mjx", "compiled")]
+    assert said.format(*(rows[each]["gradient_compile"] for each in systems)) in page
+    ratios = [rows[s, "mjx"]["gradient_ms"] / rows[s, "compiled"]["gradient_ms"] for s in ROBOTS]
+    assert (
+        "{:.0f} times on the pendulum, {:.0f} on the cart-pole, {:.0f} on the quadrotor".format(*ratios)
+        in page
+    )
+    growth = site.records.measured("growth")["growth"]
+    seconds = [each for arm in growth for each in arm["compile_seconds"].values()]
+    assert f"takes {min(seconds):.0f} to {max(seconds):.0f} s to compile" in page
+
+
+ROBOTS = ("pendulum", "cartpole", "quadrotor")
+
+
 def test_docstrings_are_text_and_not_markup(site):
     documented = types.ModuleType(
         "m", "A *b* <c> [d] $e$ `f * g`.\n\n| x_y | a <= b |\n|---|---|\n\n    code * here"
@@ -201,6 +229,16 @@ def test_docstrings_are_text_and_not_markup(site):
     shown = "\n".join(site.reference.restructured(lines))
     assert "- **size**: of \\|a\\|, see ``b`` and more." in shown
     assert "Raises:\n    ValueError: if so." in shown
+
+
+def test_formulas_are_drawn_without_a_script(site):
+    for visit, node in ((site.mathml._inline, nodes.math), (site.mathml._display, nodes.math_block)):
+        page = types.SimpleNamespace(body=[])
+        with pytest.raises(nodes.SkipNode):
+            visit(page, node("", "x^+ = A x"))
+        (written,) = page.body
+        assert written.startswith("<math")
+        assert "<msup>" in written
 
 
 REMOTE = re.compile(
