@@ -177,7 +177,9 @@ def cheap(command: Command) -> bool:
         return values["kind"] not in ("task", "package")  # these search a safe set
     if name == "list":
         return values["kind"] in ("safeguards", "learners", "suites")
-    return name in ("report", "leaderboard") or (name == "verify" and values["rerun"] is None)
+    if name in ("report", "leaderboard"):
+        return values["folder"].parts[0] == "results"
+    return name == "verify" and values["rerun"] is None and values["files"][0].parts[0] == "results"
 
 
 def reduced(arguments: Sequence[str], wanted: Sequence[str]) -> list[str]:
@@ -234,6 +236,7 @@ def _names(path: str, cell: Cell) -> bool:
 
 
 def result_files(commands: Sequence[Command]) -> list[str]:
-    """The result files that the `safebench play` commands of a page read."""
-    played = [words(command) for command in commands if words(command)[:2] == ["safebench", "play"]]
-    return [word for found in played for word in found if Path(word).suffix == ".json"]
+    """The result files that commands of a page read."""
+    typed = [words(command) for command in commands]
+    reading = [found for found in typed if found[:2] in (["safebench", "play"], ["safebench", "verify"])]
+    return [word for found in reading for word in found if Path(word).suffix == ".json"]

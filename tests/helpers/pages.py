@@ -37,10 +37,11 @@ LIBRARIES = {
     "stable-baselines3": "stable_baselines3",
     "tensorboard": "tensorboardX",
     "torch": "torch",
+    "torchrl": "torchrl",
     "wandb": "wandb",
 }
 """What a block may need, and the module that shows whether it is there."""
-COMMAND = re.compile(r"(safebench|make) +\S").match
+COMMAND = re.compile(r"(safebench|make|python) +\S").match
 """Whether a line without a fence is a command."""
 INDENTED = "indented"
 PAGES = ("README.md", "CONTRIBUTING.md", "SUBMITTING.md", "results/README.md", "docs")
