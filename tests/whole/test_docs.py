@@ -242,12 +242,14 @@ def test_formulas_are_drawn_without_a_script(site):
 
 
 REMOTE = re.compile(
-    r"<(?:script|link|img|iframe)\b[^>]*\b(?:src|href)=[\"'](?:https?:)?//[^\"']*[\"']|@import"
+    r"<(?:script|link|img|iframe)\b[^>]*\b(?:src|href)=[\"'](?:https?:)?//[^\"']*[\"']"
+    r"|@import|url\([\"']?(?:https?:)?//"
 )
 
 
 def test_a_remote_resource_is_found():
     assert REMOTE.search('<script async src="https://cdn.org/x.js"></script>')
+    assert REMOTE.search("src: url('https://fonts.org/f.woff')")
     assert REMOTE.search("<link rel='stylesheet' href='//fonts.org/f.css'>")
     assert not REMOTE.search('<a href="https://arxiv.org">paper</a><img src="../_images/a.png">')
 
@@ -267,6 +269,7 @@ def test_the_site_builds_without_a_warning_and_loads_nothing_from_elsewhere(tmp_
     for kind in ("task", "safeguard", "learner"):
         for name in registry.names(kind):
             assert (html / "generated" / f"{kind}s" / f"{name}.html").is_file()
+    assert not [sheet for sheet in html.rglob("*.css") if REMOTE.search(sheet.read_text())]
     for page in html.rglob("*.html"):
         text = page.read_text()
         assert not REMOTE.search(text), page
