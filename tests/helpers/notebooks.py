@@ -52,6 +52,7 @@ def tidy(notebook: NotebookNode) -> NotebookNode:
     notebook.metadata = NotebookNode(
         kernelspec={"display_name": "Python 3", "language": "python", "name": "python3"},
         language_info={"name": "python"},
+        mystnb={"render_markdown_format": "myst"},  # the site's renderer: tables in outputs
     )
     for cell in notebook.cells:
         cell.metadata = NotebookNode()

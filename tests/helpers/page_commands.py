@@ -27,8 +27,8 @@ from safebench.runs.track import OPENERS
 GROUP = typer.main.get_command(cli.app)
 NOT_RUN = {
     "safebench bench( .*)?": "minutes of measuring; tests/commands/test_bench.py runs every kind, smaller",
-    "safebench certify": "all tasks at once; tests/tasks proves them one by one",
-    "safebench run --suite full --on ray:auto": "needs a Ray cluster; tests/runs starts one",
+    "safebench certify": "all tasks at once, minutes; the tests prove each",
+    "safebench run --suite full --on ray:auto": "needs a Ray cluster; tests/runs/test_cluster.py starts one",
     "safebench run --suite quick --track tensorboard": "needs tensorboardX",
 }
 """Commands (regular expressions) that are only read, and why."""
