@@ -160,7 +160,7 @@ SETTINGS = MappingProxyType(
 )
 """Tuned configurations by task name, each the same for every safeguard."""
 
-VARIANTS = {"ppo-lagrangian": {"cost_limit": 0.001, "multiplier_gains": (0.0, 1.0, 0.0)}}
+VARIANTS = {"ppo-lagrangian": {"cost_limit": 0.001, "multiplier_gains": (1.0, 0.1, 0.0)}}
 
 
 class State(NamedTuple):

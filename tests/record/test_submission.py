@@ -47,6 +47,16 @@ def test_an_honest_file_passes(tmp_path, safeguard):
     assert submit(tmp_path, data, f"pendulum/{safeguard}--shac.json") == []
 
 
+def test_a_setting_that_is_off_need_not_be_named(tmp_path):
+    """A file from before the setting was there; one that is on is named."""
+    data = plain(make())
+    for value, complaints in ((None, 0), (0.1, 1)):
+        data["learner"]["config"]["cost_limit"] = value
+        found = submit(tmp_path, data)
+        assert len(found) == complaints
+        assert all("learner.config: differs from the standard in cost_limit" in line for line in found)
+
+
 def test_a_seed_that_diverged_passes_when_it_is_named_and_not_certified(tmp_path):
     cell = make(safeguard="none")
     curve = dataclasses.replace(
