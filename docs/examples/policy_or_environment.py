@@ -43,7 +43,6 @@ def row(task: str, interactions: int, safeguard: str, changes: dict) -> dict:
         "interventions": sum(part.interventions for part in training) / sum(part.steps for part in training),
         "violations": sum(part.violations for part in training),
         "skipped": sum(run.curve.skipped[-1] for run in result.runs),
-        "seconds": result.timing.train_seconds,
     }
 
 

@@ -1,6 +1,9 @@
 """The safeguard in the policy: what SAC's critics and policy see, and PPO's entropy."""
 
 import dataclasses
+import json
+import runpy
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -153,3 +156,13 @@ def test_a_cell_names_the_safeguards_that_have_a_density():
     with pytest.raises(ValueError, match="which 'boundary-projection' is not: choose from none, ray-mask,"):
         prepare(cell)
     prepare(dataclasses.replace(cell, safeguard="ray-mask"))
+
+
+def test_the_table_in_the_documentation_is_that_of_the_record():
+    docs = Path(__file__).parents[2] / "docs"
+    record = json.loads((docs / "records" / "policy-or-environment.json").read_text())
+    lines = runpy.run_path(str(docs / "examples" / "policy_or_environment.py"))["lines"]
+    page = (docs / "policy-or-environment.md").read_text()
+    begin, end = (f"<!-- records/policy-or-environment: {part} -->\n" for part in ("begin", "end"))
+    assert page.split(begin)[1].split(end)[0].strip().splitlines()[2:] == lines(record)
+    assert all(row["violations"] == row["skipped"] == 0 for row in record["rows"])
