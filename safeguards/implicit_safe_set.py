@@ -13,7 +13,7 @@ where phi(x) <= 0 makes this phi(x+) <= 0, whatever eta: the action lies in the 
 What is proven. The paper needs that every state has a safe action; it designs phi for that, under
 assumptions on the dynamics. The certificate proves it for S, for the dynamics at hand and every disturbance.
 So the paper's rule for designing phi, its assumptions and its convergence to S from outside are not needed.
-Its second phase looks for a safe action on a grid; the certified one is known, and takes its place. Each
+Its second phase samples actions for a safe one; the certified one is known, and takes its place. Each
 answer is compared with every row before it is applied (`guard`), so how well the search went decides the
 distance alone.
 
