@@ -134,7 +134,7 @@ def protocol(
 
 
 def switched_on(config: dict[str, Any]) -> dict[str, Any]:
-    """The settings that are not null: null is off, and files from before a setting was there do not name it."""
+    """The settings that are not null: null is off, and files from before it was there do not name it."""
     return {name: value for name, value in config.items() if value is not None}
 
 
