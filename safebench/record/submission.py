@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from safebench.record import files
 from safebench.record.contradictions import consistency as consistency
@@ -132,13 +133,18 @@ def protocol(
         yield f"precision: {result.precision} instead of {precision}"
 
 
+def switched_on(config: dict[str, Any]) -> dict[str, Any]:
+    """The settings that are not null: null is off, and files from before it was there do not name it."""
+    return {name: value for name, value in config.items() if value is not None}
+
+
 def _record(name: str, found: object, standard: object) -> Iterator[str]:
     for field in dataclasses.fields(found):  # type: ignore[arg-type]
         ours, theirs = getattr(standard, field.name), getattr(found, field.name)
         if ours == theirs:
             continue
         if isinstance(ours, dict):
-            # A setting that is null is switched off: files from before it was there do not name it.
+            ours, theirs = switched_on(ours), switched_on(theirs)
             keys = sorted(key for key in {*ours, *theirs} if ours.get(key) != theirs.get(key))
             if not keys:
                 continue

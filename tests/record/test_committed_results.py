@@ -22,10 +22,8 @@ def test_a_committed_result_can_be_submitted(path):
     standard = reproduce.standard_of(found)
     assert submission.check(path, (lambda _: standard) if found.settings.standard else None) == []
     assert found.provenance.dirty is False
-    assert in_force(found.learner) == in_force(standard.learner), "run again: the tuned settings have changed"
-
-
-def in_force(learner):
-    """The record without settings that are null: switched off, and not named by files from before them."""
-    config = {name: value for name, value in learner.config.items() if value is not None}
-    return dataclasses.replace(learner, config=config)
+    recorded, installed = (
+        dataclasses.replace(learner, config=submission.switched_on(learner.config))
+        for learner in (found.learner, standard.learner)
+    )
+    assert recorded == installed, "run again: the tuned settings have changed"
