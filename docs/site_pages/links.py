@@ -11,7 +11,7 @@ PAGES = {
     ROOT / "README.md": GENERATED / "readme.md",
     ROOT / "CONTRIBUTING.md": GENERATED / "contributing.md",
     ROOT / "CHANGELOG.md": GENERATED / "changelog.md",
-    ROOT / "SUBMITTING.md": DOCS / "submit.md",
+    ROOT / "SUBMITTING.md": GENERATED / "submitting.md",
     ROOT / "results" / "README.md": GENERATED / "result-format.md",
 }
 """Files outside of `docs/` that are pages of the site, and where."""
