@@ -18,7 +18,7 @@ test-slow: $(VENV)/ready
 NEWEST := .venv-newest
 NEWEST_PINS ?= constraints-newest.txt
 test-newest: $(NEWEST)/ready
-	$(NEWEST)/bin/python -m pytest -m "not slow" -n 2 --dist loadfile tests/physics tests/env tests/learning tests/baselines
+	$(NEWEST)/bin/python -m pytest -m "not slow" -n 2 --dist loadfile tests/env tests/baselines tests/physics/test_dynamics.py
 
 # Stable-Baselines3, TorchRL and MuJoCo Playground, on our environments; torch is too heavy for .venv.
 test-libraries: $(VENV)-libraries/ready

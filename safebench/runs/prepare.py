@@ -47,7 +47,7 @@ def prepare(cell: Cell) -> Prepared:
     for plugin in (task_plugin, guard_plugin, learner_plugin):
         _check_name(plugin)
     safeguard_config = settings.with_options(safeguard_config, dict(cell.safeguard_changes), "safeguard")
-    learner_config = _tuned(learner_plugin, task_plugin.name)
+    learner_config = tuned(learner_plugin, task_plugin.name)
     learner_config = settings.with_options(learner_config, dict(cell.learner_changes), "learner")
 
     options = task_options.given(task_plugin, dict(cell.task_changes))
@@ -149,7 +149,7 @@ def _check_task_name(task: Any, plugin: Plugin) -> None:
         )
 
 
-def _tuned(plugin: Plugin, task: str) -> Any:
+def tuned(plugin: Plugin, task: str) -> Any:
     """The learner's settings for a task, with what its variant changes."""
     defaults = presets.defaults(plugin)
     found = plugin.module.SETTINGS.get(task, defaults)

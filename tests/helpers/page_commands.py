@@ -30,6 +30,7 @@ NOT_RUN = {
     "safebench certify": "all tasks at once, minutes; the tests prove each",
     "safebench run --suite full --on ray:auto": "needs a Ray cluster; tests/runs/test_cluster.py starts one",
     "safebench run --suite quick --track tensorboard": "needs tensorboardX",
+    "python docs/examples/(adapters_speed|policy_or_environment).py.*": "minutes of measuring and training",
 }
 """Commands (regular expressions) that are only read, and why."""
 SET_UP = ("make", "pip", "git", "cd")
