@@ -33,7 +33,7 @@ def test_soft_rows_are_of_the_suite_and_certified_rows_never_violated():
         for name, value in registry.find("learner", cell.learner.name).options.items():
             assert cell.learner.config[name] == (list(value) if isinstance(value, tuple) else value)
         assert cell.suite == "soft"
-        assert cell.settings.changed == (() if cell.physics == "plain" else ("physics",))
+        assert cell.settings.changed == ("physics",)
         assert not cell.provenance.dirty
     for cell in shown():
         assert len(cell.runs) == 10
