@@ -48,7 +48,7 @@ def tight_place(task, share=(0.2, 0.7)):
 
 
 @pytest.mark.parametrize("preset", ["ray-mask", "ray-mask-hyperbolic"])
-@pytest.mark.parametrize("name", ["pendulum", "quadrotor"])
+@pytest.mark.parametrize("name", ["pendulum", pytest.param("quadrotor", marks=pytest.mark.slow)])
 def test_the_mean_determinant_is_the_volume_of_the_safe_actions(name, preset, task_of):
     """Of a map one-to-one onto the safe actions: the mean of |det| over the box is their share of it."""
     task = task_of(name, "compiled")

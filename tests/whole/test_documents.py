@@ -36,6 +36,12 @@ def holding(languages):
 
 WITH_COMMANDS = holding((*pages.COMMANDS, pages.INDENTED))
 WITH_PYTHON = holding(pages.PROGRAMS)
+LONG = ("README.md", "CONTRIBUTING.md", "docs/quickstart.md", "docs/proof.md")
+"""Pages that take more than seconds: the slow suite, which runs all of every page, runs them alone."""
+
+
+def quick(found):
+    return [page for page in found if page.id not in LONG]
 
 
 @pytest.fixture
@@ -109,13 +115,13 @@ def test_every_block_and_every_command_can_be_read(page):
     assert [*pages.faults(text), *unread(text)] == []
 
 
-@pytest.mark.parametrize("page", WITH_COMMANDS)
+@pytest.mark.parametrize("page", quick(WITH_COMMANDS))
 def test_commands_of_seconds_run(page, folder, safebench):
     write_files(page, folder)
     assert run_commands(page, safebench, page_commands.cheap) == []
 
 
-@pytest.mark.parametrize("page", WITH_PYTHON)
+@pytest.mark.parametrize("page", quick(WITH_PYTHON))
 def test_python_runs(page, folder):
     write_files(page, folder)
     assert run_python(page, folder) == ""
