@@ -14,6 +14,7 @@ from safebench.env import safe_set as safe_sets
 from safebench.env import task_fields
 from safebench.env.action_set import ActionSet
 from safebench.env.corridor import FIXED, Corridor, Corridors, Start
+from safebench.env.derivatives import largest
 from safebench.env.picture import Picture
 from safebench.env.safe_set import SafeSet
 from safebench.env.shipped import shipped_certificate as shipped_certificate
@@ -209,22 +210,22 @@ def violation(
     """Whether x violates the constraints (true for NaN), and the largest signed distance beyond any of them.
 
     The distance is in half-widths of the box: of a side, or across a half-space; or in what `excess` measures
-    in.
+    in. It has a derivative, which soft constraints follow.
     """
     box, part, number = task.constraints, x, jnp.array(True)
     if task.dynamics.unconstrained:
         part, number = x[task.constrained], ~jnp.any(jnp.isnan(x))
     inside = number & jnp.all((part >= box.lower) & (part <= box.upper))
-    beyond = jnp.max(jnp.abs(part - jnp.asarray(box.centre)) / jnp.asarray(box.radius) - 1)
+    beyond = largest(jnp.abs(part - jnp.asarray(box.centre)) / jnp.asarray(box.radius) - 1)
     if task.half_spaces is not None:
         normals = jnp.asarray(task.half_spaces.normals, x.dtype)
         past = normals @ part - jnp.asarray(task.half_spaces.offsets, x.dtype)
         inside &= jnp.all(past <= 0)
-        beyond = jnp.maximum(beyond, jnp.max(past / (jnp.abs(normals) @ jnp.asarray(box.radius))))
+        beyond = jnp.maximum(beyond, largest(past / (jnp.abs(normals) @ jnp.asarray(box.radius))))
     if task.excess is not None:
         further = task.excess(x, context)
         inside &= jnp.all(further <= 0)
-        beyond = jnp.maximum(beyond, jnp.max(further, initial=-jnp.inf))
+        beyond = jnp.maximum(beyond, largest(further))
     return ~inside, beyond
 
 
