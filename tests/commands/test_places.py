@@ -24,7 +24,8 @@ os.getuid = lambda: 54321
 from safebench.cli import main
 main()
 """
-NOTEBOOK = "module://matplotlib_inline.backend_inline"
+NOTEBOOK = "module://inline_of_another_environment.backend"
+"""What a notebook leaves in the environment of its commands, whose own environment lacks it."""
 
 
 def python(code, *arguments, without=(), cwd=None, **environment):
