@@ -24,7 +24,7 @@ os.getuid = lambda: 54321
 from safebench.cli import main
 main()
 """
-NOTEBOOK = "module://inline_of_another_environment.backend"
+NOTEBOOK = "inline_of_another_environment"
 """What a notebook leaves in the environment of its commands, whose own environment lacks it."""
 
 
