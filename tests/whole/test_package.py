@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -15,13 +16,22 @@ from safebench import registry
 
 ROOT = Path(__file__).parents[2]
 MODULE = (sys.executable, "-m")
+SOURCES = ("pyproject.toml", "README.md", "LICENSE", "safebench", "tasks", "safeguards", "baselines")
+"""What a distribution is made of."""
 
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
     """The wheel and the source distribution that `make dist` makes."""
-    target = tmp_path_factory.mktemp("dist")
-    subprocess.run([*MODULE, "build", "--outdir", target, ROOT], check=True, capture_output=True)
+    target, copy = tmp_path_factory.mktemp("dist"), tmp_path_factory.mktemp("copy")
+    for name in SOURCES:  # several workers may build at once
+        if (ROOT / name).is_dir():
+            shutil.copytree(
+                ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info")
+            )
+        else:
+            shutil.copy(ROOT / name, copy)
+    subprocess.run([*MODULE, "build", "--outdir", target, copy], check=True, capture_output=True)
     (wheel,) = target.glob("safebench-*.whl")
     (source,) = target.glob("safebench-*.tar.gz")
     return wheel, source
@@ -107,13 +117,10 @@ def test_it_finds_every_plugin(installed, tmp_path):
 
 
 @pytest.mark.slow
-def test_it_certifies_and_passes_the_quick_suite_from_another_folder(installed, tmp_path):
-    """The source distribution trains less: what it installs is the wheel's, file by file."""
-    source = "source" in str(installed)
-    shown = safebench(installed, tmp_path, "certify", *(["pendulum", "quadrotor"] if source else []))
-    assert "not proven" not in shown
-    shrink = ["-n", "20000", "--seeds", "2"] if source else []
-    safebench(installed, tmp_path, "run", "--suite", "quick", *shrink)
+def test_it_certifies_and_trains_the_quick_suite_from_another_folder(installed, tmp_path):
+    """Less of it than a release, of which all is certified and trained before it is published."""
+    assert "not proven" not in safebench(installed, tmp_path, "certify", "pendulum", "quadrotor")
+    safebench(installed, tmp_path, "run", "--suite", "quick", "-n", "20000", "--seeds", "2")
     made = sorted((tmp_path / "runs/quick/pendulum").glob("*.json"))
     assert [path.stem for path in made] == ["boundary-projection--shac", "none--shac", "ray-mask--shac"]
     results = {path.stem: json.loads(path.read_text()) for path in made}
@@ -123,7 +130,6 @@ def test_it_certifies_and_passes_the_quick_suite_from_another_folder(installed, 
     }
     assert violations["none--shac"] > 0
     assert violations["ray-mask--shac"] == violations["boundary-projection--shac"] == 0
-    safebench(installed, tmp_path, "verify", *map(str, made))
 
 
 @pytest.mark.slow
