@@ -141,6 +141,21 @@ def test_python_that_trains_runs(page, folder):
     assert run_python(page, folder, "--train") == ""
 
 
+@pytest.mark.slow
+def test_the_values_that_the_readme_shows_are_those(folder):
+    code = (
+        f"import sys; sys.path.insert(0, {str(PROGRAM.parent)!r}); import page_program\n"
+        f"shown = page_program.run('README.md', open({str(ROOT / 'README.md')!r}).read(), False)\n"
+        "assert int(shown['state'].metrics['violations']) == 0\n"
+        "assert len(shown['frame'].groupby(['safeguard', 'seed'])) == 3 * 5\n"
+        "assert shown['info']['cost'] == 0.0\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize("text", page_commands.NOT_RUN)
 def test_what_is_not_run_is_still_in_the_documents(text):
     typed = [" ".join(page_commands.words(command)) for page in PAGES for command in whole_commands(page)]
