@@ -63,6 +63,7 @@ def safebench(monkeypatch, capsys):
     def call(*arguments):
         monkeypatch.setattr(sys, "argv", ["safebench", *arguments])
         monkeypatch.setenv("COLUMNS", "200")
+        monkeypatch.setenv("MPLBACKEND", "agg")  # the command line sets it; it ends with the test
         monkeypatch.setattr(cli, "console", console.make())  # it takes its width when it is made
         with pytest.raises(SystemExit) as stopped:
             cli.main()

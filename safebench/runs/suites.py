@@ -43,7 +43,7 @@ DIMENSIONS_TASKS = (
     *(*ARMS, "arm2-obstacles", "quadrotor3d", "cartpole-swingup"),
     *("energy-heating", "docking", "docking-line-of-sight", "cruise"),
 )
-SOFT_TASKS = ("pendulum", "quadrotor", "energy")
+SOFT_TASKS = PAPER_TASKS
 SOFT_ROWS = (
     *(("none", learner) for learner in ("shac", "shac-lagrangian", "ppo", "ppo-lagrangian")),
     *(

@@ -37,6 +37,7 @@ def execute(notebook: NotebookNode, folder: Path) -> NotebookNode:
     """
     programs = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     plain = {"PATH": programs, "COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    mine = {name: value for name, value in os.environ.items() if name != "MPLBACKEND"}  # `safebench` sets its own
     client = NotebookClient(
         notebook,
         timeout=LIMIT,
@@ -44,7 +45,7 @@ def execute(notebook: NotebookNode, folder: Path) -> NotebookNode:
         record_timing=False,
         resources={"metadata": {"path": str(folder)}},
     )
-    return client.execute(env=os.environ | plain)
+    return client.execute(env=mine | plain)
 
 
 def tidy(notebook: NotebookNode) -> NotebookNode:

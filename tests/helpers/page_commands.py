@@ -190,7 +190,8 @@ def reduced(arguments: Sequence[str], wanted: Sequence[str]) -> list[str]:
     wanted: result files that later commands of the page read: of a suite, those cells are run.
     """
     name, rest, values = parse(arguments)
-    if name in ("run", "sweep"):
+    own = any(learner.endswith(".py") for learner in values.get("learner") or ())
+    if name in ("run", "sweep") and not own:  # only the page knows what a reader's own learner needs
         rest = _without(rest, ("--seeds", "--interactions", "-n", "--physics"), ("evaluation.", "learner."))
         rest += ["--seeds", "1", "-n", str(small_cells.INTERACTIONS), "--physics", "compiled"]
         rest += _part(values, wanted) if values.get("suite") else ()
