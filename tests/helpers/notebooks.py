@@ -37,7 +37,8 @@ def execute(notebook: NotebookNode, folder: Path) -> NotebookNode:
     """
     programs = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     plain = {"PATH": programs, "COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb", "TF_CPP_MIN_LOG_LEVEL": "3"}
-    mine = {name: value for name, value in os.environ.items() if name != "MPLBACKEND"}  # `safebench` sets its own
+    # A command that ran in this process has set its own backend; a notebook needs the kernel's.
+    inherited = {name: value for name, value in os.environ.items() if name != "MPLBACKEND"}
     client = NotebookClient(
         notebook,
         timeout=LIMIT,
@@ -45,7 +46,7 @@ def execute(notebook: NotebookNode, folder: Path) -> NotebookNode:
         record_timing=False,
         resources={"metadata": {"path": str(folder)}},
     )
-    return client.execute(env=mine | plain)
+    return client.execute(env=inherited | plain)
 
 
 def tidy(notebook: NotebookNode) -> NotebookNode:
