@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test test-slow test-newest test-libraries lint docs certify bench dist clean
+.PHONY: run test test-slow test-weekly test-newest test-libraries lint docs certify bench dist clean
 
 run: $(VENV)/ready
 	$(BIN)/safebench run --suite quick
@@ -12,7 +12,11 @@ test: $(VENV)/ready
 	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
 
 test-slow: $(VENV)/ready
-	$(BIN)/python -m pytest -m "slow and not recorded" -n 2
+	$(BIN)/python -m pytest -m "slow and not weekly" -n 2 --dist loadgroup
+
+# What CI has no time for: all of what `make test-slow` samples, and the longest.
+test-weekly: $(VENV)/ready
+	$(BIN)/python -m pytest -m weekly -n 2 --dist loadgroup
 
 # The other end of the versions that pyproject.toml allows. NEWEST_PINS=/dev/null takes whatever is newest today.
 NEWEST := .venv-newest

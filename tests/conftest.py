@@ -30,6 +30,18 @@ def pytest_ignore_collect(collection_path, config):
     return None
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Under `--dist loadgroup` the tests of a task go to one worker, which builds and compiles it once."""
+    tasks = set(registry.names("task"))
+    for item in items:
+        call = getattr(item, "callspec", None)  # of a test with parameters
+        values = call.params.values() if call else ()
+        found = sorted(tasks.intersection(value for value in values if isinstance(value, str)))
+        if found:
+            item.add_marker(pytest.mark.xdist_group(found[0]))
+
+
 def pytest_runtest_teardown(item, nextitem):
     maps = Path("/proc/self/maps")
     if maps.exists() and maps.read_bytes().count(b"\n") > MOST_MAPPINGS:

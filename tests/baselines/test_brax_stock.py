@@ -30,7 +30,7 @@ from safebench.learning.learner import train
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.recorded,
+    pytest.mark.weekly,
     pytest.mark.filterwarnings("ignore:Brax System"),
     pytest.mark.skipif(jax.__version_info__ >= (0, 10), reason="the learners of brax 0.14.2 need jax < 0.10"),
 ]

@@ -57,6 +57,7 @@ def same(first, second):
     return all(np.array_equal(a, b) for a, b in pairs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changes", [{"safeguard_in": "policy"}, {"density": "applied"}])
 def test_without_a_safeguard_nothing_changes(changes):
     env = probed(1.0)
@@ -79,6 +80,7 @@ def test_in_the_policy_the_ring_keeps_applied_actions_and_whole_rewards():
     np.testing.assert_allclose(after.x[:32], inside.ring.reached[:32], atol=1e-6)
 
 
+@pytest.mark.slow
 def test_in_the_policy_the_gradient_passes_through_the_safeguard():
     """A safeguard with one answer leaves the policy nothing to climb; in the environment it is not seen."""
     config = dataclasses.replace(SAC, temperature_start=1e-12, temperature_rate=1e-12)
@@ -91,6 +93,7 @@ def test_in_the_policy_the_gradient_passes_through_the_safeguard():
     assert pulled.gradient_norm > 1e-4  # what a regularised safeguard is for
 
 
+@pytest.mark.slow
 def test_the_density_of_applied_actions_differs_by_the_determinant():
     """log |det| = log 0.5 for every action: the entropy is smaller by that, whatever the policy."""
     still = dict.fromkeys(("policy_rate", "value_rate", "temperature_rate"), 1e-12)
@@ -101,7 +104,13 @@ def test_the_density_of_applied_actions_differs_by_the_determinant():
     np.testing.assert_allclose(applied.policy_loss - plain.policy_loss, 0.1 * np.log(2), rtol=1e-3)
 
 
-@pytest.mark.parametrize("preset", ["ray-mask", "boundary-projection", "ray-mask-hyperbolic"])
+@pytest.mark.parametrize(
+    "preset",
+    [
+        "ray-mask",
+        *(pytest.param(n, marks=pytest.mark.slow) for n in ("boundary-projection", "ray-mask-hyperbolic")),
+    ],
+)
 def test_the_gradient_through_applied_actions_is_that_of_differences(preset, task_of):
     task = task_of("quadrotor", "compiled")
     env = Env(task, api.guard(preset))
@@ -127,6 +136,7 @@ def test_the_gradient_through_applied_actions_is_that_of_differences(preset, tas
         np.testing.assert_allclose((gradient @ axis)[smooth], fine[smooth], atol=1e-6)
 
 
+@pytest.mark.slow
 def test_of_ppo_only_the_entropy_bonus_changes():
     env = probed(0.5)
     none = dataclasses.replace(PPO, entropy_weight=0.0)

@@ -94,7 +94,7 @@ def test_a_task_that_cannot_be_made_is_a_row(install, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 200])
-@pytest.mark.parametrize("kind", ["safeguards", "learners", "suites"])
+@pytest.mark.parametrize("kind", ["safeguards", "learners", pytest.param("suites", marks=pytest.mark.slow)])
 def test_every_name_and_heading_is_whole_at_every_width(kind, width, monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", str(width))
     listing.show(kind, console.make())

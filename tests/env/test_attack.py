@@ -15,13 +15,13 @@ from safebench.env import task as tasks
 from safebench.runs import presets
 
 QUICK = ("pendulum", "energy")
-LONG = ("crowd", "quadrotor-obstacles")
-"""A minute or more to compile; the recorded attack (docs/records/attack.json) is on every task."""
+SOME = ("cartpole", "seeker", "corridor")
+"""In CI; the recorded attacks (docs/records/attack*.json) are on every task."""
 
 
 def marks(name):
-    slow, recorded = pytest.mark.slow, pytest.mark.recorded
-    return [] if name in QUICK else [slow, recorded] if name in LONG else [slow]
+    slow, weekly = pytest.mark.slow, pytest.mark.weekly
+    return [] if name in QUICK else [slow] if name in SOME else [slow, weekly]
 
 
 TASKS = [pytest.param(name, marks=marks(name)) for name in [*every_task.FILES, "corridor"]]

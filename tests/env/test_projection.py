@@ -53,7 +53,13 @@ def optimality_error(a, x, normals, offsets) -> float:
     return nnls(active.T, a - x)[1]
 
 
-@pytest.mark.parametrize(("m", "rows"), [(1, 30), (2, 400), (3, 100), (4, 50), (5, 80), (6, 40), (7, 400)])
+@pytest.mark.parametrize(
+    ("m", "rows"),
+    [
+        *((1, 30), (2, 400), (4, 50)),
+        *(pytest.param(*size, marks=pytest.mark.slow) for size in ((3, 100), (5, 80), (6, 40), (7, 400))),
+    ],
+)
 def test_matches_an_interior_point_solver(m, rows):
     count = 40
     sets = random_sets(m, count, rows, m)
@@ -92,7 +98,7 @@ def hard_sets(kind: str, rng, rows: int, m: int) -> ActionSet:
 KINDS = ["one vertex", "duplicates", "lattice", "1e-2", "1e-4", "1e-6", "1e-8", "1e-12"]
 
 
-@pytest.mark.parametrize("m", [2, 4, 7])
+@pytest.mark.parametrize("m", [2, 4, pytest.param(7, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("kind", KINDS)
 def test_degenerate_and_nearly_parallel_rows(kind, m):
     rng = np.random.default_rng(7)
@@ -145,7 +151,7 @@ def test_an_empty_polytope_ends_the_search():
     assert np.isfinite(x).all()
 
 
-@pytest.mark.parametrize("m", [1, 2, 4])
+@pytest.mark.parametrize("m", [1, 2, pytest.param(4, marks=pytest.mark.slow)])
 def test_jacobian_has_rank_m_minus_active_rows(m):
     count = 64
     sets = random_sets(3, count, 20, m)

@@ -61,6 +61,7 @@ def test_restored_policies_reach_the_returns_of_the_result(saved):
     assert abs(expected[0] - expected[1]) > 1e-3 * abs(expected[0])  # the seeds could be told apart
 
 
+@pytest.mark.slow
 def test_the_cell_is_rebuilt_with_every_setting_spelt_out(saved):
     description = checkpoint.load(saved[0])
     rebuilt = prepare(checkpoint.cell_of(description))

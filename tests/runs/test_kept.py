@@ -72,6 +72,7 @@ def interrupt(folder, evaluations):
     return seen
 
 
+@pytest.mark.slow
 def test_an_interrupted_training_goes_on_with_the_same_bits_and_its_result_is_written_or_kept(
     whole, always, tmp_path, monkeypatch
 ):
@@ -358,7 +359,10 @@ def standing(folder):
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-@pytest.mark.parametrize("how", ["alone", "workers", "the workers alone"])
+@pytest.mark.parametrize(
+    "how",
+    ["workers", *(pytest.param(how, marks=pytest.mark.weekly) for how in ("alone", "the workers alone"))],
+)
 def test_kill_9_at_random_points_changes_no_bit(how, uninterrupted, tmp_path):
     chance = random.Random(how)
     options = () if how == "alone" else ("--workers", "2")

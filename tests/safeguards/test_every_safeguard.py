@@ -35,6 +35,15 @@ def distinct_presets() -> list[str]:
     return list(found.values())
 
 
+def some_slow(names):
+    """Presets that differ from a quick one only in centre or derivative wait for the slow suite."""
+    later = ("boundary-projection+", "+chebyshev", "+zonotopic", "+orthogonal")
+    return [
+        pytest.param(name, marks=pytest.mark.slow) if any(part in name for part in later) else name
+        for name in names
+    ]
+
+
 CERTIFIED = [name for name in distinct_presets() if presets.resolve(name)[1].CERTIFIED]
 
 
@@ -70,13 +79,13 @@ CASES = [
 
 
 @pytest.mark.parametrize(("size", "dtype"), CASES)
-@pytest.mark.parametrize("name", CERTIFIED)
+@pytest.mark.parametrize("name", some_slow(CERTIFIED))
 def test_actions_lie_in_the_set(name, size, dtype):
     check_safe(name, SIZES[size], dtype, COUNT)
 
 
 @pytest.mark.slow
-@pytest.mark.recorded  # half an hour for all: by hand, after a change of a safeguard
+@pytest.mark.weekly
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("size", [*SIZES, "arm-like"])
 @pytest.mark.parametrize("name", CERTIFIED)
@@ -92,7 +101,7 @@ def test_no_safeguard_fails_the_contract(size):
         check_safe("none", SIZES[size], np.float64, COUNT)
 
 
-@pytest.mark.parametrize("name", CERTIFIED)
+@pytest.mark.parametrize("name", some_slow(CERTIFIED))
 def test_unsafe_actions_are_changed_and_only_those_count(name):
     sets = random_sets(2, COUNT, *QUADROTOR)
     proposed = proposals(3, sets)
@@ -181,7 +190,7 @@ def bad_inputs() -> dict:
     }
 
 
-@pytest.mark.parametrize("name", distinct_presets())
+@pytest.mark.parametrize("name", some_slow(distinct_presets()))
 def test_bad_input_is_flagged_and_leaves_everything_finite(name):
     cases = bad_inputs()
     padded = [*cases.values(), *[cases["good"]] * (BATCH - len(cases))]
@@ -204,7 +213,7 @@ def test_bad_input_is_flagged_and_leaves_everything_finite(name):
                 assert np.array_equal(action, np.clip(actions.centre, -1, 1)), case
 
 
-@pytest.mark.parametrize("name", CERTIFIED)
+@pytest.mark.parametrize("name", some_slow(CERTIFIED))
 def test_regularisation_has_a_gradient_where_it_acts(name):
     """kappa |a_s - a|^2 pulls every changed action; at zero distance its gradient is zero, not NaN."""
     sets = random_sets(0, BATCH, ROWS, 2)
@@ -216,7 +225,7 @@ def test_regularisation_has_a_gradient_where_it_acts(name):
     assert (np.asarray(gradient)[np.asarray(out.distance) == 0] == 0).all()
 
 
-@pytest.mark.parametrize("name", distinct_presets())
+@pytest.mark.parametrize("name", some_slow(distinct_presets()))
 def test_derivatives_match_finite_differences(name):
     """With respect to the proposal and to every part of the set at once, along random directions."""
     sets = random_sets(5, BATCH, ROWS, 2, repeats=False)
@@ -252,7 +261,7 @@ def test_derivatives_match_finite_differences(name):
         assert np.abs(analytic[smooth]).max() > 0.01
 
 
-@pytest.mark.parametrize("name", [n for n in presets.names() if n.endswith("+passthrough")])
+@pytest.mark.parametrize("name", some_slow([n for n in presets.names() if n.endswith("+passthrough")]))
 def test_passthrough_changes_the_derivative_alone(name):
     _, module, config = presets.resolve(name)
     sets = random_sets(0, BATCH, ROWS, 2)

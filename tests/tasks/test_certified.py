@@ -10,7 +10,7 @@ from places import places
 from safebench.env import safe_set
 from safebench.sets.polytope import Box
 
-DEFAULT = ("pendulum", "cartpole", "quadrotor", "energy")
+DEFAULT = ("pendulum", "energy")
 EACH = [pytest.param(name, marks=[] if name in DEFAULT else [pytest.mark.slow]) for name in every_task.FILES]
 
 

@@ -98,14 +98,20 @@ CACHE = "print(jax.config.values['jax_compilation_cache_dir'])"
         # Arrays without a precision are in nobody's way; nothing is kept on disk unless asked for.
         (f"x, key = jnp.arange(3), jax.random.key(0); env = {MAKE}; {SHOW}; {CACHE}", "float64\nNone"),
         (f"safebench.configure('float32'); env = {MAKE}; {SHOW}", "float32"),
-        ("safebench.filter('pendulum', 'none'); print(jnp.zeros(1).dtype)", "float64"),
-        ("safebench.prove('pendulum'); print(jnp.zeros(1).dtype)", "float64"),
-        (f"jax.config.update('jax_enable_x64', True); x = jnp.zeros(1); {MAKE}; print(x.dtype)", "float64"),
+        *(
+            pytest.param(code, "float64", marks=pytest.mark.slow)
+            for code in (
+                "safebench.filter('pendulum', 'none'); print(jnp.zeros(1).dtype)",
+                "safebench.prove('pendulum'); print(jnp.zeros(1).dtype)",
+                f"jax.config.update('jax_enable_x64', True); x = jnp.zeros(1); {MAKE}; print(x.dtype)",
+            )
+        ),
         # A compilation cache that jax has already stays.
-        (
+        pytest.param(
             "jax.config.update('jax_compilation_cache_dir', 'mine'); safebench.configure(cache=True);"
             f"{CACHE}; print(jax.config.jax_default_matmul_precision)",
             "mine\nhighest",
+            marks=pytest.mark.slow,
         ),
     ],
 )
@@ -123,8 +129,13 @@ def test_a_cache_that_is_asked_for_is_where_the_command_line_keeps_it():
     ("before", "calls"),
     [
         ("x = jnp.zeros(3)", [MAKE, "safebench.filter('pendulum', 'none')", "safebench.configure()"]),
-        (f"{MAKE}; x = jnp.zeros(3)", ["safebench.configure('float32')"]),
-        (f"{MAKE}; jax.config.update('jax_enable_x64', False); x = jnp.zeros(3)", [MAKE]),
+        *(
+            pytest.param(before, calls, marks=pytest.mark.slow)
+            for before, calls in (
+                (f"{MAKE}; x = jnp.zeros(3)", ["safebench.configure('float32')"]),
+                (f"{MAKE}; jax.config.update('jax_enable_x64', False); x = jnp.zeros(3)", [MAKE]),
+            )
+        ),
     ],
 )
 def test_a_precision_that_comes_too_late_is_one_clear_line(before, calls):

@@ -40,6 +40,9 @@ LONG = ("README.md", "CONTRIBUTING.md", "docs/quickstart.md", "docs/proof.md")
 """Pages that take more than seconds: the slow suite, which runs all of every page, runs them alone."""
 
 
+QUICK_PYTHON = "docs/plugins.md"
+
+
 def quick(found):
     return [page for page in found if page.id not in LONG]
 
@@ -121,7 +124,7 @@ def test_commands_of_seconds_run(page, folder, safebench):
     assert run_commands(page, safebench, page_commands.cheap) == []
 
 
-@pytest.mark.parametrize("page", quick(WITH_PYTHON))
+@pytest.mark.parametrize("page", [page for page in WITH_PYTHON if page.id == QUICK_PYTHON])
 def test_python_runs(page, folder):
     write_files(page, folder)
     assert run_python(page, folder) == ""
@@ -237,6 +240,7 @@ def test_false_python_is_found_by_running(text, complaint, monkeypatch):
     assert bool(error) == bool(complaint)
 
 
+@pytest.mark.slow
 def test_false_python_fails_its_process(tmp_path):
     (tmp_path / "page.md").write_text("# A page\n\n```python\nassert 1 > 2\n```\n")
     assert "line 4" in run_python(tmp_path / "page.md", tmp_path)
@@ -244,6 +248,7 @@ def test_false_python_fails_its_process(tmp_path):
     assert run_python(tmp_path / "page.md", tmp_path) == ""
 
 
+@pytest.mark.slow
 def test_false_commands_are_found_by_running(folder, safebench):
     """They can be read, but what they name is not there."""
     page = folder / "page.md"

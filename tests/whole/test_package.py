@@ -80,7 +80,7 @@ def test_the_package_asks_for_no_old_jax(built):
     ]
 
 
-@pytest.fixture(scope="module", params=["wheel", "source"])
+@pytest.fixture(scope="module", params=["wheel", pytest.param("source", marks=pytest.mark.weekly)])
 def installed(request, built, tmp_path_factory):
     """The python of an environment that holds nothing but safebench and what it depends on."""
     environment = tmp_path_factory.mktemp(request.param) / "environment"
