@@ -32,9 +32,11 @@ def pytest_ignore_collect(collection_path, config):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Under `--dist loadgroup` the tests of a task go to one worker, which builds and compiles it once."""
+    """What is weekly is slow too. Under `--dist loadgroup` the tests of a task share one worker and its programs."""
     tasks = set(registry.names("task"))
     for item in items:
+        if item.get_closest_marker("weekly"):
+            item.add_marker(pytest.mark.slow)
         call = getattr(item, "callspec", None)  # of a test with parameters
         values = call.params.values() if call else ()
         found = sorted(tasks.intersection(value for value in values if isinstance(value, str)))

@@ -18,6 +18,8 @@ from safebench.runs import presets
 from safebench.runs.suites import budget
 
 LEARNERS = registry.names("learner")
+ALGORITHMS = [name for name in LEARNERS if not registry.find("learner", name).options]
+"""Learners that are no variant of another one, with its code and a few settings more."""
 ANALYTIC = ("apg", "shac", "shac-lagrangian")
 # Fields that make an update small, where a learner has them.
 TINY = {
@@ -27,7 +29,11 @@ TINY = {
 SOME_SLOW = [name if name == "shac" else pytest.param(name, marks=pytest.mark.slow) for name in LEARNERS]
 QUICK = ("pendulum",)
 SHIPPED = [
-    pytest.param(learner, task, marks=[] if task in QUICK else [pytest.mark.slow])
+    pytest.param(
+        learner,
+        task,
+        marks=[] if task in QUICK else [pytest.mark.slow] if learner in ALGORITHMS else [pytest.mark.weekly],
+    )
     for learner in LEARNERS
     for task in registry.load("learner", learner).SETTINGS
 ]
@@ -193,10 +199,6 @@ def test_every_field_of_a_config_is_documented(name):
     for field in dataclasses.fields(config):
         family = f"*_{field.name.rpartition('_')[2]}"
         assert field.name in config.__doc__ or family in config.__doc__, field.name
-
-
-ALGORITHMS = [name for name in LEARNERS if not registry.find("learner", name).options]
-"""Learners that are no variant of another one, with its code and a few settings more."""
 
 
 def every_pair(tasks, safeguards):
