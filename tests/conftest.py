@@ -32,7 +32,7 @@ def pytest_ignore_collect(collection_path, config):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """What is weekly is slow too. Under `--dist loadgroup` the tests of a task share one worker and its programs."""
+    """What is weekly is slow too. Under `--dist loadgroup` the tests of a task share a worker."""
     tasks = set(registry.names("task"))
     for item in items:
         if item.get_closest_marker("weekly"):
