@@ -53,8 +53,16 @@ def worst_departures(task_name, task_of, name):
     return int((~inside).sum()), guarded, a
 
 
-@pytest.mark.parametrize("task_name", EACH)
-@pytest.mark.parametrize("name", ["boundary-projection", "ray-mask"])
+@pytest.mark.parametrize(
+    ("task_name", "name"),
+    [
+        *(pytest.param(task, "ray-mask", marks=[] if task in QUICK else pytest.mark.slow) for task in TASKS),
+        *(
+            pytest.param(task, "boundary-projection", marks=[] if task in QUICK else pytest.mark.weekly)
+            for task in TASKS
+        ),
+    ],
+)
 def test_guarded_actions_keep_every_state_safe_for_every_disturbance(task_name, name, task_of):
     departures, guarded, a = worst_departures(task_name, task_of, name)
     assert departures == 0

@@ -78,7 +78,7 @@ def test_no_box_overlaps_a_disc(dtype):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("dtype", [np.float32, pytest.param(np.float64, marks=pytest.mark.weekly)])
 def test_no_box_of_a_million_scenes_overlaps_a_disc(dtype):
     scenes = 0
     for seed in range(1, 1000):
