@@ -53,7 +53,7 @@ def inputs(model, count=64, size=1.5, seed=0):
 
 
 @pytest.mark.parametrize(
-    "links", [1, pytest.param(2, marks=pytest.mark.slow), pytest.param(7, marks=pytest.mark.slow)]
+    "links", [1, pytest.param(2, marks=pytest.mark.slow), pytest.param(7, marks=pytest.mark.weekly)]
 )
 def test_commanded_joints_are_double_integrators_in_every_physics(links):
     model = arm(links)
