@@ -268,8 +268,8 @@ def _readable_returns(axis: Axes, cells: Sequence[Result]) -> None:
     if far:
         # Linear near zero, where the finals are told apart, logarithmic far from it, smooth between.
         linear = max(float(np.median(lasts)), 1e-9)
+        many = np.abs(axis.dataLim.intervaly).max() > 1e5 * linear  # more ticks than have room
         axis.set_yscale("asinh", linear_width=linear)
-        many = max(*firsts, *lasts) > 1e5 * linear  # more ticks than have room
         axis.yaxis.set_major_locator(matplotlib.ticker.AsinhLocator(linear, subs=(1,) if many else (1, 3)))
         axis.yaxis.set_minor_locator(matplotlib.ticker.NullLocator())
     if far or max([*firsts, *lasts], default=0.0) >= 1000:  # else ticks may lie between whole numbers
