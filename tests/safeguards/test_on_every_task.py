@@ -1,6 +1,7 @@
 """Every certified safeguard on every certified task: the worst next state stays in the safe set."""
 
 import functools
+import itertools
 from typing import Any, NamedTuple
 
 import every_task
@@ -125,10 +126,22 @@ MILLION = -(-1_000_000 // (10_000 * len(PRESETS)))
 """Times that 10,000 actions are asked of every preset."""
 
 
+BOTH_PRECISIONS = ("pendulum", "quadrotor", "energy", "seeker")
+"""In CI; the others are asked in float32 there, where rounding is largest."""
+
+
+def asked_weekly(task, dtype, times):
+    return times > 1 or (dtype is np.float64 and task not in BOTH_PRECISIONS)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("times", [1, pytest.param(MILLION, marks=pytest.mark.weekly)])
-@pytest.mark.parametrize("dtype", [np.float64, np.float32])
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize(
+    ("task", "dtype", "times"),
+    [
+        pytest.param(*each, marks=pytest.mark.weekly if asked_weekly(*each) else [])
+        for each in itertools.product(TASKS, (np.float64, np.float32), (1, MILLION))
+    ],
+)
 def test_a_million_worst_next_states_per_task_are_safe(task, dtype, times):
     for seed in range(times):
         asked = posed(task, dtype, 10 * seed, 10_000)

@@ -130,8 +130,18 @@ def test_python_runs(page, folder):
     assert run_python(page, folder) == ""
 
 
+OF_TASKS = ("docs/arms.md", "docs/docking.md", "docs/navigation.md", "docs/swingup.md", "docs/vehicles.md")
+"""Pages whose commands are those of docs/household.md with other tasks, which take long to compile."""
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("page", WITH_COMMANDS)
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(*page.values, id=page.id, marks=pytest.mark.weekly) if page.id in OF_TASKS else page
+        for page in WITH_COMMANDS
+    ],
+)
 def test_all_commands_run(page, folder, safebench):
     write_files(page, folder)
     assert run_commands(page, safebench) == []
