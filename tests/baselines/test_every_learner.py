@@ -26,7 +26,9 @@ TINY = {
     "environments": 4, "window": 8, "steps": 8, "policy_hidden": (8,), "value_hidden": (8,), "fits": 2,
     "value_fits": 2, "batches": 2, "batch": 8, "buffer": 64, "starts": 32,
 }  # fmt: skip
-SOME_SLOW = [name if name == "shac" else pytest.param(name, marks=pytest.mark.slow) for name in LEARNERS]
+SOME_SLOW = [
+    name if name in ("ppo", "shac") else pytest.param(name, marks=pytest.mark.slow) for name in LEARNERS
+]
 QUICK = ("pendulum",)
 SHIPPED = [
     pytest.param(
