@@ -36,6 +36,7 @@ from safebench.learner import (
     require_widths,
     running_discount,
     total,
+    unroll,
 )
 
 
@@ -134,17 +135,15 @@ def make(env: Env, config: Config, interactions: int) -> Learner:
         )
 
     def policy_loss(policy, state: State, noise: Array):
-        def step(episodes: Episode, noise: Array):
-            observation = jax.vmap(env.observe)(episodes)
-            action = jnp.tanh(latent(policy, state.normaliser, observation) + config.deviation * noise)
-            episodes, outcome = jax.vmap(env.advance)(episodes, action)
-            return episodes, (observation, outcome)
+        def act(_episodes: Episode, observation: Array, noise: Array) -> tuple[Array, None]:
+            return jnp.tanh(latent(policy, state.normaliser, observation) + config.deviation * noise), None
 
-        episodes, (observation, outcome) = jax.lax.scan(step, state.episodes, noise)
+        episodes, steps = unroll(env, act, state.episodes, noise)
+        outcome = steps.outcome
         # After a truncated step a new episode begins: its return is discounted from its own start.
         gains = running_discount(outcome.truncated, config.discount) * outcome.reward
         penalty = env.regularisation * jnp.mean(outcome.distance**2)
-        return -jnp.mean(gains) + penalty, (episodes, observation, outcome)
+        return -jnp.mean(gains) + penalty, (episodes, steps.observation, outcome)
 
     def update(state: State) -> tuple[State, Progress]:
         noise_key, key = jax.random.split(state.key)

@@ -55,6 +55,7 @@ from safebench.learner import (
     require_widths,
     require_within,
     total,
+    unroll,
 )
 
 
@@ -262,16 +263,17 @@ def make(env: Env, config: Config, interactions: int) -> Learner:
         )
 
     def rollout(state: State, key: PRNGKeyArray) -> tuple[Episode, Window]:
-        def step(episodes: Episode, noise: Array):
-            observation = jax.vmap(env.observe)(episodes)
+        def act(episodes: Episode, observation: Array, noise: Array):
             mean, log_std = gaussian(state.networks["policy"], state.normaliser, observation)
             latent = mean + jnp.exp(log_std) * noise
             place = Place(episodes.x, episodes.corridor) if config.density == "applied" else None
-            episodes, outcome = jax.vmap(env.advance)(episodes, jnp.tanh(latent))
-            return episodes, Window(observation, latent, log_density(latent, mean, log_std), outcome, place)
+            return jnp.tanh(latent), (latent, log_density(latent, mean, log_std), place)
 
         shape = (config.window, config.environments, env.action_size)
-        return jax.lax.scan(step, state.episodes, jax.random.normal(key, shape, jnp.float32))
+        noise = jax.random.normal(key, shape, jnp.float32)
+        episodes, steps = unroll(env, act, state.episodes, noise)
+        latent, density, place = steps.kept
+        return episodes, Window(steps.observation, latent, density, steps.outcome, place)
 
     def estimates(state: State, window: Window, critic: str, rewards: Array) -> tuple[Array, Array]:
         """What the critic should have said of every step, and by how much that exceeds what it says."""

@@ -48,6 +48,7 @@ from safebench.learner import (
     require_within,
     smallest,
     total,
+    unroll,
 )
 
 LOG_STD_RANGE = (-5.0, 2.0)
@@ -259,7 +260,8 @@ def make(env: Env, config: Config, interactions: int) -> Learner:
         log_temperature = jnp.log(jnp.asarray(config.temperature_start, jnp.float32))
         rows, real = blocks * per_update, jnp.float32
         episodes = jax.vmap(env.begin)(jax.random.split(episode_key, config.environments))
-        at = jax.tree.map(lambda leaf: jnp.zeros((rows, *leaf.shape[1:]), leaf.dtype), _place(episodes))
+        place = Place(episodes.x, episodes.corridor)
+        at = jax.tree.map(lambda leaf: jnp.zeros((rows, *leaf.shape[1:]), leaf.dtype), place)
         return State(
             learned=Learned(
                 policy=policy,
@@ -287,30 +289,28 @@ def make(env: Env, config: Config, interactions: int) -> Learner:
         """`steps` steps of every environment, as (per_update, ...) transitions."""
         explore = state.stored < config.starts
 
-        def step(episodes: Episode, key: PRNGKeyArray):
+        def act(episodes: Episode, observation: Array, key: PRNGKeyArray):
             noise_key, uniform_key = jax.random.split(key)
             shape = (config.environments, m)
-            observation = jax.vmap(env.observe)(episodes)
             noise = jax.random.normal(noise_key, shape, jnp.float32)
             proposed, _ = propose(state.learned.policy, scaled(state.normaliser, observation), noise)
             uniform = jax.random.uniform(uniform_key, shape, jnp.float32, -1.0, 1.0)
             action = jnp.where(explore, uniform, proposed)
-            following, reached, outcome = jax.vmap(env.advance_from)(episodes, action)
-            penalty = 0.0 if in_policy else env.regularisation * outcome.distance**2
-            reward = config.reward_scale * (outcome.reward - penalty)
-            seen = Transition(
-                observation,
-                outcome.applied if in_policy else action,
-                reward,
-                outcome.observation,
-                (_place(episodes), _place(reached)) if in_policy or of_applied else None,
-            )
-            return following, (seen, outcome.safety)
+            return action, (action, Place(episodes.x, episodes.corridor))
 
-        episodes, (seen, safety) = jax.lax.scan(step, state.episodes, jax.random.split(key, config.steps))
+        episodes, steps = unroll(env, act, state.episodes, jax.random.split(key, config.steps))
+        outcome, (action, place) = steps.outcome, steps.kept
+        penalty = 0.0 if in_policy else env.regularisation * outcome.distance**2
+        seen = Transition(
+            steps.observation,
+            outcome.applied if in_policy else action,
+            config.reward_scale * (outcome.reward - penalty),
+            outcome.observation,
+            (place, steps.place) if in_policy or of_applied else None,
+        )
         flat = jax.tree.map(lambda leaf: leaf.reshape(per_update, *leaf.shape[2:]), seen)
         narrow = jax.tree.map(lambda leaf: leaf.astype(jnp.float32), flat._replace(places=None))
-        return episodes, narrow._replace(places=flat.places), total(safety)
+        return episodes, narrow._replace(places=flat.places), total(outcome.safety)
 
     def critic_loss(critics, learned: Learned, batch: Transition, noise: Array):
         action, density, _ = enact(learned.policy, batch.reached, noise, batch.places and batch.places[1])
@@ -414,7 +414,3 @@ def make(env: Env, config: Config, interactions: int) -> Learner:
     return Learner(
         initialise, update, lambda state: (state.learned.policy, state.normaliser), act, per_update
     )
-
-
-def _place(episode: Episode) -> Place:
-    return Place(episode.x, episode.corridor)

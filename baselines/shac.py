@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, PRNGKeyArray
 
 from safebench.learner import (
     MLP,
@@ -27,6 +27,7 @@ from safebench.learner import (
     Normaliser,
     Outcome,
     Progress,
+    Steps,
     absorb,
     clip_gradient,
     forward,
@@ -49,6 +50,7 @@ from safebench.learner import (
     require_within,
     running_discount,
     total,
+    unroll,
 )
 
 
@@ -181,13 +183,6 @@ class State(NamedTuple):
     multiplier: Multiplier | None = None
 
 
-class Window(NamedTuple):
-    """What a rollout leaves for the critic, each with leading axes (window, environments)."""
-
-    observation: Float[Array, "window envs o"]
-    outcome: Outcome
-
-
 def make(env: Env, config: Config, interactions: int) -> Learner:
     """SHAC on `env` for a budget of `interactions` steps (which sets the learning-rate schedules).
 
@@ -246,16 +241,12 @@ def make(env: Env, config: Config, interactions: int) -> Learner:
     def bounded(x: Array) -> Array:  # the loss is a mean over the window's steps, hence the division
         return clip_gradient(x, config.state_gradient_clip / per_update)
 
-    def rollout(policy, normaliser: Normaliser, episodes: Episode, noise: Array) -> tuple[Episode, Window]:
-        def step(episodes: Episode, noise: Array):
-            episodes = episodes._replace(x=jax.vmap(bounded)(episodes.x))
-            observation = jax.vmap(env.observe)(episodes)
+    def rollout(policy, normaliser: Normaliser, episodes: Episode, noise: Array) -> tuple[Episode, Steps]:
+        def act(_episodes: Episode, observation: Array, noise: Array) -> tuple[Array, None]:
             mean = forward(policy_net, policy["network"], scaled(normaliser, observation))
-            action = jnp.tanh(mean + jnp.exp(policy["log_std"]) * noise)
-            episodes, outcome = jax.vmap(env.advance)(episodes, action)
-            return episodes, Window(observation, outcome)
+            return jnp.tanh(mean + jnp.exp(policy["log_std"]) * noise), None
 
-        return jax.lax.scan(step, episodes, noise)
+        return unroll(env, act, episodes, noise, bounded)
 
     def policy_loss(policy, state: State, noise: Array):
         episodes, window = rollout(policy, state.normaliser, state.episodes, noise)
@@ -282,7 +273,7 @@ def make(env: Env, config: Config, interactions: int) -> Learner:
         return jax.nn.relu(outcome.safety.worst_margin + config.cost_margin)
 
     def fit(
-        state: State, critic: Critic, window: Window, signal: Array, bootstrap: Array, key: PRNGKeyArray
+        state: State, critic: Critic, window: Steps, signal: Array, bootstrap: Array, key: PRNGKeyArray
     ) -> tuple[Critic, Array]:
         """The critic after its passes over the window, and its last error."""
         observations = window.observation.reshape(per_update, -1)

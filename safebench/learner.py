@@ -41,6 +41,7 @@ from safebench.learning.networks import (
 )
 from safebench.learning.returns import lambda_returns, running_discount
 from safebench.learning.tanh_gaussian import entropy, log_density
+from safebench.learning.unroll import Steps, unroll
 
 __all__ = [
     "MLP",
@@ -56,6 +57,7 @@ __all__ = [
     "Policy",
     "Progress",
     "Safety",
+    "Steps",
     "Trained",
     "TrainingState",
     "absorb",
@@ -87,4 +89,5 @@ __all__ = [
     "smallest",
     "total",
     "train",
+    "unroll",
 ]

@@ -123,17 +123,15 @@ class Env(BraxEnv):
         return tasks.observe(self.task, episode.x, episode.context, episode.corridor)
 
     def advance(self, episode: Episode, action: Float[Array, " m"]) -> tuple[Episode, Outcome]:
-        """One step; at the horizon the returned episode is a fresh one (never the same start twice)."""
-        following, _, outcome = self.advance_from(episode, action)
-        return following, outcome
+        """One step; at the horizon the returned episode is a fresh one (never the same start twice).
 
-    def advance_from(self, episode: Episode, action: Float[Array, " m"]) -> tuple[Episode, Episode, Outcome]:
-        """As `advance`; second, the episode reached before any reset, which replayed states belong to."""
+        Every step draws one; safebench.learning.unroll draws one a window.
+        """
         key, noise_key, fresh_key = jax.random.split(episode.key, 3)
         reached, outcome = self._step(episode._replace(key=key), action, noise_key)
         fresh = self.begin(fresh_key)
         following = jax.tree.map(lambda a, b: jnp.where(outcome.truncated, a, b), fresh, reached)
-        return following, reached, outcome
+        return following, outcome
 
     def applied(self, place: Place, action: Float[Array, " m"]) -> Guarded:
         """What the safeguard makes of an action somewhere, without a step; differentiable."""

@@ -40,8 +40,7 @@ def evaluate(
 ) -> Evaluation:
     """Run the deterministic policy `act` (observation -> action), safeguard and disturbance on.
 
-    horizon: steps, at most the task's (its default), so that no second episode begins within it: what the
-        last step says is of the state that it reached, before any reset.
+    horizon: steps, at most the task's (its default), so that no second episode begins within it.
 
     Raises:
         ValueError: if the horizon is not from 1 to the task's.
@@ -63,7 +62,7 @@ def evaluate(
     def step(carry: tuple[Episode, Array], _):
         episodes, returns = carry
         actions = jax.vmap(lambda episode: act(env.observe(episode)))(episodes)
-        episodes, outcome = jax.vmap(env.advance)(episodes, actions)
+        episodes, outcome = jax.vmap(env.transition)(episodes, actions)
         seen = total(outcome.safety), outcome.safety.violations > 0, outcome.reached
         return (episodes, returns + outcome.reward), seen
 

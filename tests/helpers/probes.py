@@ -125,6 +125,19 @@ def stacked() -> Probe:
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *PROBES.values())
 
 
+class Horizon:
+    """A horizon that may be traced: where shapes depend on it, it counts as the shortest there is."""
+
+    def __init__(self, steps):
+        self.steps = steps
+
+    def __jax_array__(self):
+        return jnp.asarray(self.steps)
+
+    def __rfloordiv__(self, window: int) -> int:
+        return window
+
+
 def environment(probe: Probe) -> Env:
     """The unguarded environment of a probe, whose numbers may be traced.
 
@@ -166,7 +179,7 @@ def environment(probe: Probe) -> Env:
         name="probe",
         summary="a probe",
         control_period=1.0,
-        horizon=probe.horizon,
+        horizon=1,
         state_names=("x0", "x1", "x2"),
         action_names=("a",),
         dynamics=Dynamics(
@@ -186,4 +199,5 @@ def environment(probe: Probe) -> Env:
         disturb=lambda key, context: jnp.zeros(1),
     )
     _, module, config = presets.resolve("none")
+    object.__setattr__(task, "horizon", Horizon(probe.horizon))  # a Task takes no traced one
     return Env(task, module.make(config))

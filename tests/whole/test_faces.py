@@ -33,7 +33,7 @@ PROMISED = {
         Multiplier fresh_multiplier move_multiplier penalised require_constraint
         Safety total Learner Progress keep_if MLP forward Normaliser fresh_normaliser
         absorb normalise running_discount lambda_returns log_density entropy clip_gradient smallest
-        Policy TrainingState Trained train Activation require_choice require_weight require_betas
+        Policy TrainingState Trained train Steps unroll Activation require_choice require_weight require_betas
         require_count require_each require_flag require_positive require_share require_widths require_within
     """,
 }
