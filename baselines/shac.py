@@ -276,30 +276,34 @@ def make(env: Env, config: Config, interactions: int) -> Learner:
         state: State, critic: Critic, window: Steps, signal: Array, bootstrap: Array, key: PRNGKeyArray
     ) -> tuple[Critic, Array]:
         """The critic after its passes over the window, and its last error."""
-        observations = window.observation.reshape(per_update, -1)
+        observations = scaled(state.normaliser, window.observation).reshape(per_update, -1)
         targets = lambda_returns(
             signal, bootstrap, window.outcome.truncated, config.discount, config.trace
         ).astype(jnp.float32)
         targets = targets.reshape(per_update)
         size = per_update // config.value_batches
 
-        def one(carry, indices: Array):
+        def one(carry, indices: Array | None):
             value, moments = carry
+            rows = slice(None) if indices is None else indices
 
             def loss(value):
-                return jnp.mean(
-                    (values(value, state.normaliser, observations[indices]) - targets[indices]) ** 2
-                )
+                found = forward(value_net, value, observations[rows]).mean(axis=-1)
+                return jnp.mean((found - targets[rows]) ** 2)
 
             error, gradient = jax.value_and_grad(loss)(value)
             change, moments = value_optimiser.update(gradient, moments, value)
             return (optax.apply_updates(value, change), moments), error
 
-        orders = jax.vmap(lambda k: jax.random.permutation(k, per_update))(
-            jax.random.split(key, config.value_fits)
+        batches = None  # the whole window at once
+        if config.value_batches > 1:
+            orders = jax.vmap(lambda k: jax.random.permutation(k, per_update))(
+                jax.random.split(key, config.value_fits)
+            )
+            batches = orders[:, : size * config.value_batches].reshape(-1, size)
+        (value, moments), errors = jax.lax.scan(
+            one, (critic.value, critic.optimiser), batches, config.value_fits * config.value_batches
         )
-        batches = orders[:, : size * config.value_batches].reshape(-1, size)
-        (value, moments), errors = jax.lax.scan(one, (critic.value, critic.optimiser), batches)
         return critic._replace(value=value, optimiser=moments), errors[-1]
 
     def followed(new: Critic, old: Critic, finite: Array) -> Critic:

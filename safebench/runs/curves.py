@@ -13,7 +13,7 @@ from safebench.env.safety import Safety
 from safebench.learning.learner import Progress
 from safebench.record import result
 from safebench.record.result import Result
-from safebench.runs import provenance, suites
+from safebench.runs import programs, provenance, suites
 from safebench.runs.events import Evaluated
 from safebench.runs.prepare import Prepared, evaluation_of
 from safebench.sets import certificate as certificates
@@ -104,7 +104,7 @@ def result_of(
         runs=runs,
         non_finite_seeds=result.non_finite_seeds(runs),
         timing=result.Timing(compile_seconds, seconds[-1], 1000 * seconds[-1] / (spent * len(cell.seeds))),
-        provenance=provenance.collect(task.dynamics.compiler_options),
+        provenance=provenance.collect(programs.recorded(task.dynamics)),
         budget=cell.interactions,
     )
 

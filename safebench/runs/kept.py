@@ -232,11 +232,13 @@ def _digest(file: str | Path | None) -> str:
 
 @cache
 def _code() -> str:
-    """A digest over the installed files of `WINGS`."""
+    """A digest over the installed files of `WINGS`, models and certificates too."""
     found = hashlib.sha256()
     for wing in WINGS:
         for folder in importlib.import_module(f"safebench.{wing}").__path__:
-            for path in sorted(Path(folder).rglob("*.py")):
+            for path in sorted(Path(folder).rglob("*")):
+                if path.suffix == ".pyc" or not path.is_file():
+                    continue
                 found.update(f"{wing}/{path.relative_to(folder).as_posix()} {_digest(path)}\n".encode())
     return found.hexdigest()
 

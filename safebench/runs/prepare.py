@@ -17,7 +17,10 @@ from safebench.runs.cell import Cell
 
 
 class Prepared(NamedTuple):
-    """The parts of a cell, and how its result records them."""
+    """The parts of a cell, and how its result records them.
+
+    built_in: task, safeguard and learner are of safebench itself.
+    """
 
     cell: Cell
     task: Task
@@ -31,6 +34,7 @@ class Prepared(NamedTuple):
     safeguard_record: SafeguardRecord
     learner_record: LearnerRecord
     learner_file: str
+    built_in: bool
 
 
 def prepare(cell: Cell) -> Prepared:
@@ -102,6 +106,7 @@ def prepare(cell: Cell) -> Prepared:
             learner_plugin,
         ),
         learner_file=_file(learner_plugin),
+        built_in=all(map(_built_in, (task_plugin, guard_plugin, learner_plugin))),
     )
 
 

@@ -19,8 +19,11 @@ READ = ("JAX_", "XLA_")
 """How the environment variables begin that jax and XLA read."""
 
 
-def collect(compiler_options: Mapping[str, bool] = MappingProxyType({})) -> result.Provenance:
-    """Of a result that finishes now, in this process, of programs compiled with these options."""
+def collect(compiler_options: Mapping[str, str] = MappingProxyType({})) -> result.Provenance:
+    """Of a result that finishes now, in this process.
+
+    compiler_options: what XLA was told of its programs (see safebench.runs.programs.recorded).
+    """
     commit, dirty = commit_of(Path(__file__))
     device = jax.devices()[0]
     kind = device.device_kind if device.platform != "cpu" else f"cpu ({os.cpu_count()} cores)"
@@ -33,7 +36,7 @@ def collect(compiler_options: Mapping[str, bool] = MappingProxyType({})) -> resu
         dirty=dirty,
         utc=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         environment={name: value for name, value in sorted(os.environ.items()) if name.startswith(READ)}
-        | {f"compiler option {name}": str(value).lower() for name, value in compiler_options.items()},
+        | dict(compiler_options),
         command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
     )
 

@@ -1,34 +1,40 @@
 """Train one cell: all its seeds in one compiled program, safety counted at every step."""
 
-import functools
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array
 
 from safebench.env import safety
-from safebench.env.evaluate import evaluate
+from safebench.env.evaluate import Evaluation, evaluate
+from safebench.env.safety import Safety
 from safebench.env.task import Task
 from safebench.learning.learner import Progress, TrainingState
 from safebench.plugin import speaking
 from safebench.record.result import Result
 from safebench.runs import checkpoint as checkpoints
-from safebench.runs import devices, kept
+from safebench.runs import curves, devices, kept, programs
 from safebench.runs.cell import Cell
-from safebench.runs.curves import Point, evaluated, result_of
+from safebench.runs.curves import Point, result_of
 from safebench.runs.events import Snapshot
 from safebench.runs.prepare import Prepared, prepare, schedule
+from safebench.runs.programs import STREAM
 from safebench.sets import proof
 
 Report = Callable[[Snapshot], None]
 """Called once when the program is compiled, then after every evaluation."""
 
-STREAM = "threefry2x32"
-"""The generator of all random numbers: what a seed means."""
+_LEAF: Any = np.zeros(())
+_SAFETY = Safety(*[_LEAF] * len(Safety._fields))
+PROGRESS = Progress(_SAFETY, *[_LEAF] * (len(Progress._fields) - 1))
+EVALUATION = Evaluation(*[_LEAF] * len(Evaluation._fields))._replace(safety=_SAFETY)
+"""Trees of the structure that the programs give."""
 
 
 class Reached(NamedTuple):
@@ -39,27 +45,40 @@ class Reached(NamedTuple):
     compile_seconds: float
 
 
-def stretch(prepared: Prepared, updates: int) -> Callable[[TrainingState], tuple[TrainingState, Point]]:
-    """Some updates of one seed, then one evaluation: the program that is vmapped over seeds."""
-    learner, env = prepared.learner, prepared.env
+def begun(prepared: Prepared) -> Callable[[Array], TrainingState]:
+    """How a seed begins. Like the two below, a program of one seed that is vmapped over seeds."""
+    return lambda seed: prepared.learner.initialise(jax.random.key(seed, impl=STREAM))
 
-    def one(state: TrainingState) -> tuple[TrainingState, Point]:
+
+def trained(prepared: Prepared, updates: int) -> Callable[[TrainingState], tuple[TrainingState, Progress]]:
+    """Some updates, and what they did together."""
+    learner = prepared.learner
+
+    def one(state: TrainingState) -> tuple[TrainingState, Progress]:
         state, progress = jax.lax.scan(lambda state, _: learner.update(state), state, length=updates)
-        policy = learner.policy(state)
-        evaluation = evaluate(
-            env,
-            lambda observation: learner.act(policy, observation),
-            starts=prepared.cell.evaluation_starts,
-            horizon=prepared.cell.evaluation_horizon,
-        )
-        summed = Progress(
+        return state, Progress(
             safety.total(progress.safety),
             jnp.mean(progress.policy_loss),
             jnp.mean(progress.value_loss),
             jnp.mean(progress.gradient_norm),
             jnp.sum(progress.skipped),
         )
-        return state, Point(summed, evaluation)
+
+    return one
+
+
+def evaluated(prepared: Prepared) -> Callable[[TrainingState], Evaluation]:
+    """An evaluation of the policy."""
+    learner, cell = prepared.learner, prepared.cell
+
+    def one(state: TrainingState) -> Evaluation:
+        policy = learner.policy(state)
+        return evaluate(
+            prepared.env,
+            lambda observation: learner.act(policy, observation),
+            starts=cell.evaluation_starts,
+            horizon=cell.evaluation_horizon,
+        )
 
     return one
 
@@ -99,18 +118,29 @@ def _run(
     learner = prepared.learner
     updates, wanted = schedule(prepared)
     started = time.perf_counter()
-    keys = jax.vmap(functools.partial(jax.random.key, impl=STREAM))(np.array(cell.seeds, np.uint32))
-    state = jax.jit(devices.over_seeds(learner.initialise, len(cell.seeds)))(keys)
-    program = jax.jit(
-        devices.over_seeds(stretch(prepared, updates), len(cell.seeds)),
-        donate_argnums=0,
-        compiler_options=prepared.task.dynamics.compiler_options,
-    )
+    identity, count = kept.identity(prepared), len(cell.seeds)
+
+    def program(
+        kind: programs.Kind, one: Callable[[Any], Any], inputs: Any, outputs: Any, donate: bool = False
+    ) -> programs.Program:
+        function, options = devices.over_seeds(one, count), programs.options(kind, prepared.task.dynamics)
+        if not prepared.built_in or devices.used(count) > 1:
+            return programs.traced(function, inputs, options, donate)
+        return programs.stored(function, inputs, outputs, kind, identity, options, donate)
+
+    seeds = np.array(cell.seeds, np.uint32)
+    begin = begun(prepared)
+    shapes = jax.eval_shape(devices.over_seeds(begin, count), seeds)
+    state = program("start", begin, seeds, shapes).compile()(seeds)
     with speaking(prepared.learner_file, "update"):
-        lowered = program.lower(state)
-    identity = {} if folder is None else kept.identity(prepared)
-    before = None if folder is None else _before(folder, identity, state, lowered.out_info[1], remark)
-    compiled = lowered.compile() if before is None or len(before[1].points) < wanted else None
+        train = program("training", trained(prepared, updates), shapes, (shapes, PROGRESS), donate=True)
+    measure = program("evaluation", evaluated(prepared), shapes, EVALUATION)
+    point = Point(train.out[1], measure.out)
+    before = None if folder is None else _before(folder, identity, state, point, remark)
+    compiled = None
+    if before is None or len(before[1].points) < wanted:
+        with ThreadPoolExecutor(2) as pool:  # XLA compiles both at a time
+            compiled = [made.result() for made in [pool.submit(each.compile) for each in (train, measure)]]
     at = Reached([], [], time.perf_counter() - started)
     if before is not None:
         state, at = before
@@ -120,7 +150,7 @@ def _run(
         done, of = (count * updates * learner.interactions for count in (len(at.points), wanted))
         if not at.points:
             return Snapshot(done, of, 0.0, None)
-        return Snapshot(done, of, at.seconds[-1], evaluated(at.points, prepared.task.control_period))
+        return Snapshot(done, of, at.seconds[-1], curves.evaluated(at.points, prepared.task.control_period))
 
     if report is not None:
         report(snapshot())
@@ -128,8 +158,9 @@ def _run(
     kept_at, complained = at.seconds[-1] if at.seconds else 0.0, False
     for index in range(len(at.points), wanted):
         assert compiled is not None
-        state, point = compiled(state)
-        at.points.append(jax.tree.map(np.asarray, point))
+        state, progress = compiled[0](state)
+        evaluation = compiled[1](state)
+        at.points.append(jax.tree.map(np.asarray, Point(progress, evaluation)))
         at.seconds.append(time.perf_counter() - started)
         # The last one is kept in any long training: the result has yet to be written.
         since = 0.0 if index + 1 == wanted else kept_at

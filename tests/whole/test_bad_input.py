@@ -42,10 +42,10 @@ def check(case, code, out, error):
 def untrained(monkeypatch):
     """No case may get as far as a training program."""
 
-    def stretch(*arguments):
+    def begun(*arguments):
         raise AssertionError("training began")
 
-    monkeypatch.setattr(train, "stretch", stretch)
+    monkeypatch.setattr(train, "begun", begun)
 
 
 @pytest.mark.parametrize(
