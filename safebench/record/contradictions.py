@@ -68,6 +68,7 @@ def _version(result: Result) -> Iterator[str]:
         "provenance.environment": (2, [result.provenance.environment]),
         "curve.violated": (3, [curve.violated for curve in curves]),
         "curve.training.switches": (3, [curve.training.switches for curve in curves]),
+        "timing.evaluation_seconds": (5, [result.timing.evaluation_seconds]),
         "curve.evaluation.switches": (3, [curve.evaluation.switches for curve in curves]),
     }
     for name, (since, found) in recorded.items():
@@ -218,6 +219,11 @@ def _time(result: Result) -> Iterator[str]:
         yield (
             f"timing.seconds_per_1000_interactions is {timing.seconds_per_1000_interactions:.6g}, "
             f"but the times give {expected:.6g}"
+        )
+    if timing.evaluation_seconds is not None and timing.evaluation_seconds > timing.train_seconds:
+        yield (
+            f"timing.evaluation_seconds is {timing.evaluation_seconds:.6g}, more than the "
+            f"{timing.train_seconds:.6g} of training and evaluating"
         )
     try:
         made = datetime.fromisoformat(result.provenance.utc)

@@ -16,7 +16,7 @@ import numpy as np
 from safebench.record.reached import interactions_to_final
 from safebench.record.strict_json import about
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 OLDEST_VERSION = 1
 """Files of this version are read too: they lack the fields that have a default."""
 NAME = "[a-z0-9][a-z0-9.+-]*"
@@ -24,8 +24,16 @@ INTERVENTION = 1e-9
 """A change of the action by more than this counts as an intervention (normalised actions)."""
 EVALUATION_STARTS = 64
 """Evaluation episodes from starts drawn uniformly in the safe set, in a standard experiment."""
+EVALUATION_POINTS = 20
+"""Evaluations of a run, evenly spread over training, in a standard experiment."""
+
 PROVEN_ZERO = ("violations", "departures", "infeasible", "last_line", "non_finite")
 """The counts that a proof makes zero."""
+
+
+def standard_points(version: int) -> int:
+    """How many evaluations a standard experiment had when files of this version were written."""
+    return EVALUATION_POINTS if version >= 5 else 40
 
 
 @dataclass(frozen=True)
@@ -257,6 +265,9 @@ class Timing:
     train_seconds: float = about("training and evaluating, compilation excluded", "s", minimum=0)
     seconds_per_1000_interactions: float = about(
         "1000 train_seconds / (interactions x seeds)", "s", minimum=0
+    )
+    evaluation_seconds: float | None = about(
+        "part of train_seconds that evaluating took; null: not recorded", "s", minimum=0, default=None
     )
 
 

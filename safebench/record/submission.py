@@ -41,7 +41,7 @@ class Standard:
     precision: str
     physics: str
     certificates: frozenset[str]
-    points: int = 40
+    points: int
     own_settings: bool = False
     evaluated: tuple[int, ...] | None = None
     goal: bool | None = None

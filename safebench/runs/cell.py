@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from safebench.plugin import name_of
-from safebench.record.result import EVALUATION_STARTS
+from safebench.record.result import EVALUATION_POINTS, EVALUATION_STARTS
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Cell:
     learner_changes: tuple[tuple[str, str], ...] = ()
     safeguard_changes: tuple[tuple[str, str], ...] = ()
     task_changes: tuple[tuple[str, str], ...] = ()
-    evaluations: int = 40
+    evaluations: int = EVALUATION_POINTS
     evaluation_starts: int = EVALUATION_STARTS
     evaluation_horizon: int | None = None
 

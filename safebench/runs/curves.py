@@ -72,10 +72,12 @@ def result_of(
     updates: int,
     seconds: list[float],
     compile_seconds: float,
+    evaluation_seconds: float,
 ) -> Result:
     """The result of a training that gave these points, so many updates apart.
 
     verified: whether the certificate was proven before. seconds: since training began, at every point.
+    evaluation_seconds: what part of them evaluating took.
     """
     cell, task = prepared.cell, prepared.task
     stacked: Point = jax.tree.map(lambda *leaves: np.stack(leaves), *points)  # leading axes: points, seeds
@@ -103,7 +105,9 @@ def result_of(
         evaluation=evaluation_of(prepared),
         runs=runs,
         non_finite_seeds=result.non_finite_seeds(runs),
-        timing=result.Timing(compile_seconds, seconds[-1], 1000 * seconds[-1] / (spent * len(cell.seeds))),
+        timing=result.Timing(
+            compile_seconds, seconds[-1], 1000 * seconds[-1] / (spent * len(cell.seeds)), evaluation_seconds
+        ),
         provenance=provenance.collect(programs.recorded(task.dynamics)),
         budget=cell.interactions,
     )

@@ -34,7 +34,7 @@ from safebench.sets import certificate as certificates
 EVERY = 1.0
 """Seconds of training after which the next evaluation is kept: a long cell is one that takes longer."""
 
-VERSION = 1
+VERSION = 2
 RUN = "run.json"
 ARRAYS = "arrays"
 

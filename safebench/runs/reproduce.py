@@ -5,7 +5,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
-from safebench.record.result import PROVEN_ZERO, Result, Run
+from safebench.record.result import PROVEN_ZERO, Result, Run, standard_points
 from safebench.record.strict_json import plain
 from safebench.record.submission import Standard
 from safebench.runs import suites
@@ -48,7 +48,7 @@ def _recorded(found: Result, given: Files) -> Cell:
         learner_changes=spelt_out(found.learner.config),
         safeguard_changes=spelt_out(found.safeguard.config),
         task_changes=spelt_out(found.task.options or {}),
-        evaluations=found.evaluation.points or Cell.evaluations,
+        evaluations=found.evaluation.points or standard_points(found.schema_version),
         evaluation_starts=found.evaluation.episodes,
         evaluation_horizon=None if horizon == found.task.horizon else horizon,
         **names,

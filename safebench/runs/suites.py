@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from safebench import registry
 from safebench.env.require import require_count
 from safebench.plugin import Kind
-from safebench.record.result import Result, Settings
+from safebench.record.result import Result, Settings, standard_points
 from safebench.runs import bounds, presets
 from safebench.runs.cell import Cell
 from safebench.runs.presets import PAPER
@@ -163,16 +163,18 @@ def cells(name: str) -> list[Cell]:
 
 
 def standard_cell(found: Result) -> Cell:
-    """The cell that a result says it is, with standard settings.
+    """The cell that a result says it is, with the standard settings of its version.
 
     Raises:
         LookupError: if its suite, or that cell in it, is unknown.
     """
+    points = standard_points(found.schema_version)
     if found.suite == CUSTOM:
-        return product([found.task.name], [found.safeguard.name], [found.learner.name])[0]
+        (cell,) = product([found.task.name], [found.safeguard.name], [found.learner.name])
+        return dataclasses.replace(cell, evaluations=points)
     for cell in cells(found.suite):
         if cell.title == found.title:
-            return cell
+            return dataclasses.replace(cell, evaluations=points)
     raise LookupError(f"suite {found.suite!r} has no cell {found.title!r}")
 
 

@@ -38,10 +38,14 @@ EVALUATION = Evaluation(*[_LEAF] * len(Evaluation._fields))._replace(safety=_SAF
 
 
 class Reached(NamedTuple):
-    """How far a training has come. seconds: at every point, without what compiling and keeping took."""
+    """How far a training has come. seconds: at every point, without what compiling and keeping took.
+
+    evaluating: what part of the seconds evaluating took, at every point.
+    """
 
     points: list[Point]
     seconds: list[float]
+    evaluating: list[float]
     compile_seconds: float
 
 
@@ -141,7 +145,7 @@ def _run(
     if before is None or len(before[1].points) < wanted:
         with ThreadPoolExecutor(2) as pool:  # XLA compiles both at a time
             compiled = [made.result() for made in [pool.submit(each.compile) for each in (train, measure)]]
-    at = Reached([], [], time.perf_counter() - started)
+    at = Reached([], [], [], time.perf_counter() - started)
     if before is not None:
         state, at = before
         remark(f"goes on after {len(at.points)} of {wanted} evaluations, where it was interrupted")
@@ -158,10 +162,12 @@ def _run(
     kept_at, complained = at.seconds[-1] if at.seconds else 0.0, False
     for index in range(len(at.points), wanted):
         assert compiled is not None
-        state, progress = compiled[0](state)
-        evaluation = compiled[1](state)
-        at.points.append(jax.tree.map(np.asarray, Point(progress, evaluation)))
-        at.seconds.append(time.perf_counter() - started)
+        state, progress = jax.block_until_ready(compiled[0](state))
+        between = time.perf_counter()
+        at.points.append(jax.tree.map(np.asarray, Point(progress, compiled[1](state))))
+        now = time.perf_counter()
+        at.seconds.append(now - started)
+        at.evaluating.append(now - between)
         # The last one is kept in any long training: the result has yet to be written.
         since = 0.0 if index + 1 == wanted else kept_at
         if folder is not None and at.seconds[-1] - since >= kept.EVERY:
@@ -175,7 +181,9 @@ def _run(
             started = time.perf_counter() - kept_at  # keeping is no training
         if report is not None:
             report(snapshot())
-    found = result_of(prepared, verified, at.points, updates, at.seconds, at.compile_seconds)
+    found = result_of(
+        prepared, verified, at.points, updates, at.seconds, at.compile_seconds, sum(at.evaluating)
+    )
     if checkpoint is not None:
         policies = jax.jit(jax.vmap(learner.policy))(state)
         checkpoints.save(checkpoint, checkpoints.describe(cell, found), policies)
@@ -185,7 +193,7 @@ def _run(
 def _tree(state: TrainingState, at: Reached) -> Any:
     """What is kept of a training."""
     points = jax.tree.map(lambda *leaves: np.stack(leaves), *at.points)
-    return state, points, np.array(at.seconds), np.array(at.compile_seconds)
+    return state, points, np.array([at.seconds, at.evaluating]), np.array(at.compile_seconds)
 
 
 def _before(
@@ -198,7 +206,7 @@ def _before(
 
     def like(count: int) -> Any:
         points = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((count, *leaf.shape), leaf.dtype), point)
-        return state, points, np.zeros(count), np.zeros(())
+        return state, points, np.zeros((2, count)), np.zeros(())
 
     try:
         found = kept.load(folder, identity, like)
@@ -210,7 +218,8 @@ def _before(
     restored, points, seconds, compile_seconds = found.tree
     placed = jax.tree.map(lambda new, old: jax.device_put(new, old.sharding), restored, state)
     each = [jax.tree.map(lambda leaf, at=at: leaf[at], points) for at in range(found.points)]
-    return placed, Reached(each, [float(second) for second in seconds], float(compile_seconds))
+    since, evaluating = ([float(second) for second in row] for row in seconds)
+    return placed, Reached(each, since, evaluating, float(compile_seconds))
 
 
 def _proven(task: Task) -> bool:

@@ -99,7 +99,7 @@ def of_a_file(tmp_path):
     guard = tmp_path / "my_guard.py"
     guard.write_text(GUARD)
     cell = replace(
-        tiny(), safeguard=str(guard), evaluations=40, evaluation_starts=64, evaluation_horizon=None
+        tiny(), safeguard=str(guard), evaluations=20, evaluation_starts=64, evaluation_horizon=None
     )
     prepared = prepare(cell)
     drawn = make("pendulum", "my-guard", "shac", seeds=2, suite="custom", interactions=32, points=5)

@@ -130,10 +130,10 @@ def make(
         precision="float64",
         physics="mjx",
         certificate=result.CertificateRecord(DIGEST, True),
-        evaluation=result.Evaluation(64, 240, 40),
+        evaluation=result.Evaluation(64, 240, 20),
         runs=runs,
         non_finite_seeds=(),
-        timing=result.Timing(12.5, seconds, 1000 * seconds / (interactions * seeds)),
+        timing=result.Timing(12.5, seconds, 1000 * seconds / (interactions * seeds), 0.1 * seconds),
         provenance=result.Provenance(
             packages={"jax": "0.9.2", "mujoco": "3.17.0"},
             python="3.11.2",
@@ -176,4 +176,6 @@ def of_version_2(cell: Result) -> Result:
         }
         nothing = dict.fromkeys(("violated", "success", "time_to_goal"))
         runs.append(result.make_run(run.seed, dataclasses.replace(run.curve, **old, **nothing)))
-    return dataclasses.replace(cell, schema_version=2, runs=tuple(runs))
+    protocol = dataclasses.replace(cell.evaluation, points=40)
+    timing = dataclasses.replace(cell.timing, evaluation_seconds=None)
+    return dataclasses.replace(cell, schema_version=2, evaluation=protocol, timing=timing, runs=tuple(runs))

@@ -19,7 +19,8 @@ from safebench.record.strict_json import plain
 FIRST = Path(__file__).parent / "golden" / "pendulum" / "ray-mask--shac.json"
 SECOND = Path(__file__).parent / "golden" / "version-2" / "pendulum" / "ray-mask--shac.json"
 THIRD = Path(__file__).parent / "golden" / "version-3" / "pendulum" / "ray-mask--shac.json"
-GOLDEN = Path(__file__).parent / "golden" / "version-4" / "pendulum" / "ray-mask--shac.json"
+FOURTH = Path(__file__).parent / "golden" / "version-4" / "pendulum" / "ray-mask--shac.json"
+GOLDEN = Path(__file__).parent / "golden" / "version-5" / "pendulum" / "ray-mask--shac.json"
 VALIDATOR = jsonschema.Draft202012Validator(schema.json_schema())
 
 
@@ -48,12 +49,20 @@ def test_a_file_of_an_older_version_still_reads(path):
     assert (old.counted.switches, old.has_goal) == (None, False)
     assert old.runs[0].final.success is old.runs[0].final.time_to_goal is old.runs[0].final.violated is None
     text = json.loads(path.read_text())
-    assert without_what_is_new(new, text) == {**text, "schema_version": 4}
-    assert new != {**text, "schema_version": 4}  # the control: something is new
+    assert without_what_is_new(new, text) == {**text, "schema_version": 5}
+    assert new != {**text, "schema_version": 5}  # the control: something is new
 
 
-def test_a_file_of_the_version_before_knows_of_no_options():
-    old, new = files.load(THIRD), files.load(GOLDEN)
+def test_a_file_of_the_fourth_version_does_not_say_how_long_evaluating_took():
+    old, new = files.load(FOURTH), files.load(GOLDEN)
+    assert (old.timing.evaluation_seconds, new.timing.evaluation_seconds) == (None, 1.5)
+    untold = dataclasses.replace(new.timing, evaluation_seconds=None)
+    assert old == dataclasses.replace(new, schema_version=4, timing=untold)
+    assert list(submission.consistency(old)) == []
+
+
+def test_a_file_of_the_third_version_knows_of_no_options():
+    old, new = files.load(THIRD), files.load(FOURTH)
     assert old == dataclasses.replace(new, schema_version=3)
     assert old.task.options is new.task.options is None
 
@@ -66,7 +75,7 @@ def test_what_a_file_of_the_first_version_does_not_say_is_not_known():
 
 
 def test_golden_file():
-    """The file of schema version 4 reads and writes back byte for byte: a change needs a new version."""
+    """The file of schema version 5 reads and writes back byte for byte: a change needs a new version."""
     loaded = files.load(GOLDEN)
     assert loaded.runs[1].final.success == 0.96875
     assert loaded.counted.switches == 310 + 275 + 700 + 650 + 520 + 710 + 600 + 555
@@ -193,7 +202,7 @@ def damaged(text: str) -> dict[str, bytes]:
         "UTF-8": text.encode("utf-16"),
         "must be an object": b"[1, 2]",
         "not null": b"null",
-        "this version reads 1 to 4, not 5": changed(schema_version=5),
+        "this version reads 1 to 5, not 6": changed(schema_version=6),
         "schema_version: must be an integer": changed(schema_version="1"),
         "suite: must be a string": changed(suite=3),
         "interactions: must be an integer, not a number": changed(interactions=1.0),

@@ -13,7 +13,7 @@ from safebench.record import files, schema
 from safebench.record.result import Result
 from safebench.record.strict_json import build
 
-GOLDEN = Path(__file__).parent / "golden" / "version-4" / "pendulum" / "ray-mask--shac.json"
+GOLDEN = Path(__file__).parent / "golden" / "version-5" / "pendulum" / "ray-mask--shac.json"
 VALIDATOR = jsonschema.Draft202012Validator(schema.json_schema())
 
 

@@ -30,6 +30,7 @@ def standard_of(cell: result.Result) -> Standard:
         precision="float64",
         physics="mjx",
         certificates=frozenset({DIGEST}),
+        points=result.standard_points(cell.schema_version),
         goal=cell.suite == "navigation",
     )
 
@@ -256,6 +257,14 @@ def faster_than_its_time(data):
     data["timing"]["seconds_per_1000_interactions"] /= 10
 
 
+def evaluated_for_longer_than_it_took(data):
+    data["timing"]["evaluation_seconds"] = 1.01 * data["timing"]["train_seconds"]
+
+
+def evaluated_for_an_unknown_time(data):
+    data["timing"]["evaluation_seconds"] = None
+
+
 def seconds_after_the_end(data):
     data["runs"][0]["curve"]["seconds"][-1] = 1e6
 
@@ -356,6 +365,8 @@ TAMPERINGS = {
     half_precision: "precision: float32 instead of float64",
     other_physics: "physics: compiled instead of mjx",
     faster_than_its_time: r"timing\.seconds_per_1000_interactions is",
+    evaluated_for_longer_than_it_took: r"timing\.evaluation_seconds is 30\.3, more than the 30 of",
+    evaluated_for_an_unknown_time: r"timing\.evaluation_seconds: is not recorded in a file of version 5",
     seconds_after_the_end: r"curve\.seconds end after",
     from_the_future: "lies in the future",
     no_date: "is no date",
@@ -366,7 +377,7 @@ TAMPERINGS = {
     unknown_task: "unknown task 'pendulum-easy'",
     options_that_settings_do_not_name: r"task\.options: settings\.changed does not name task\.length",
     options_before_there_were_any: r"task\.options: is recorded in a file of version 3",
-    wrong_schema_version: "this version reads 1 to 4, not 99",
+    wrong_schema_version: "this version reads 1 to 5, not 99",
     smuggled_field: "'__reduce__': is not a field",
     missing_field: r"runs\[0\]\.evaluation: is missing",
     negative_violations: r"runs\[0\]\.training\.violations: must be at least 0",
@@ -498,13 +509,13 @@ GOAL_TAMPERINGS = {
     success_of_no_seed: r"curve\.success: is missing, but the task has a goal",
     truncated_success: r"curve columns differ in length \(success has 8",
     truncated_switches: r"curve columns differ in length \(evaluation\.switches has 8",
-    no_switches: r"curve\.evaluation\.switches: is not recorded in a file of version 4",
+    no_switches: r"curve\.evaluation\.switches: is not recorded in a file of version 5",
     fewer_switches: r"seed 0: training\.switches is 3, but its curve gives 40000",
     switches_that_decrease: r"curve\.training\.switches decreases",
     more_switches_than_steps: "15601 switches in 15600 steps",
     episodes_violated_without_a_violation: r"curve\.violated: 32 of 64 episodes, but 0 violations",
     half_an_episode: r"curve\.violated: 0\.0078125 is no share of 64 episodes",
-    no_violated_episodes: r"curve\.violated: is not recorded in a file of version 4",
+    no_violated_episodes: r"curve\.violated: is not recorded in a file of version 5",
     an_older_version: r"curve\.success: is recorded in a file of version 2",
 }
 
@@ -583,7 +594,7 @@ def _numbers(value, place=()):
 
 
 # Numbers that nothing else in the file determines: only a re-run can tell. Everything else is caught.
-FREE = {"seconds", "compile_seconds", "worst_margin", "correction"}
+FREE = {"seconds", "compile_seconds", "evaluation_seconds", "worst_margin", "correction"}
 
 
 @settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -63,7 +63,7 @@ def prepared():
 def made(prepared, **changes):
     updates, steps = 1, prepared.learner.interactions
     seen = points(steps, (STARTS + 1) * evaluation_of(prepared).horizon, **changes)
-    return curves.result_of(prepared, True, seen, updates, [1.0, 2.0, 3.0], 1.0)
+    return curves.result_of(prepared, True, seen, updates, [1.0, 2.0, 3.0], 1.0, 0.5)
 
 
 def test_the_columns_of_a_result_are_what_the_episodes_gave(prepared):
