@@ -1,6 +1,6 @@
-"""What there is: tasks, safeguards, learners and suites, as tables."""
+"""What there is: tasks, safeguards, learners and suites, as tables; proofs, which take long, come last."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from rich import box
 from rich.console import Console
@@ -15,40 +15,60 @@ from safebench.sets import proof
 
 
 def show(kind: str | None, console: Console) -> None:
-    """Print one kind, or all four."""
-    shows = {
+    """Print one kind, or all four: first what is known at once, then proofs of safe sets as they are made."""
+    tables: dict[str, tuple[Callable[[], Table], ...]] = {
         "tasks": (tasks,),
         "safeguards": (safeguards, preset_table),
         "learners": (learners,),
         "suites": (suite_table,),
     }
-    for name in [kind] if kind else shows:
-        for make in shows[name]:
+    for name in [kind] if kind else tables:
+        for make in tables[name]:
             fit.show(make(), console)
+    if kind in (None, "tasks"):
+        prove_safe_sets(console)
 
 
 def tasks() -> Table:
-    """Tasks, with the state of their certificates; one that cannot be used says why."""
-    table = _table("Tasks", "task", "states", "actions", "horizon", "safe set", "what it is")
+    """Tasks; one that cannot be used says why."""
+    table = _table("Tasks", "task", "what it is")
     broken = registry.broken("task")
     for name in _all("task", broken):
         if name in broken:
-            table.add_row(name, "-", "-", "-", BROKEN, Text(broken[name]))
+            table.add_row(name, Text.assemble(BROKEN, f": {broken[name]}"))
             continue
-        try:
-            table.add_row(name, *_task(name))
-        except ValueError as error:
-            table.add_row(name, "-", "-", "-", Text("FAILS", style="red"), Text(str(error)))
+        table.add_row(name, _described("task", name))
     return table
 
 
-def _task(name: str) -> list[Text]:
+def prove_safe_sets(console: Console) -> None:
+    """Print the size and the safe set of every task that can be used, each when its proof has been made."""
+    broken = registry.broken("task")
+    names = [name for name in registry.names("task") if name not in broken]
+    table = _table("Safe sets, checked here and now", "task", "states", "actions", "horizon", "safe set")
+    table.columns[0].min_width = max(map(len, names), default=0)
+    add = fit.begin(table, console)
+    with console.status(Text()) as status:
+        for done, name in enumerate(names):
+            status.update(Text(f"{name}: proving its safe set ({done} of {len(names)} done)"))
+            try:
+                cells, problem = _task(name)
+            except ValueError as error:
+                cells, problem = ["-", "-", "-", FAILS], str(error)
+            add(name, *cells)
+            if problem:
+                console.print(Text(f"  {problem}"), soft_wrap=True)
+    console.print()
+
+
+def _task(name: str) -> tuple[list[str | Text], str]:
+    """States, actions, horizon and verdict; and why a proof failed, "" where it did not."""
     task = registry.make_task(name, "compiled")
     with speaking(f"task {name!r}"):
         found = proof.prove(task)
-        status = Text("proven", style="green") if found.passed else Text("FAILS", style="red")
         sizes = [len(task.state_names), len(task.action_names), task.horizon]
-        return [*(Text(str(size)) for size in sizes), status, Text(task.summary)]
+        status = Text("proven", style="green") if found.passed else FAILS
+        return [*map(str, sizes), status], "; ".join(found.failures)
 
 
 def safeguards() -> Table:
@@ -82,10 +102,8 @@ def learners() -> Table:
         if name in broken:
             table.add_row(name, BROKEN, Text(broken[name]))
             continue
-        found = registry.find("learner", name)
-        changed = ", ".join(f"{field}={value}" for field, value in found.options.items())
-        text = registry.summary(found.module) + (f" With {changed}." if changed else "")
-        table.add_row(name, ", ".join(map(str, found.module.SETTINGS)), Text(text))
+        settings = registry.load("learner", name).SETTINGS
+        table.add_row(name, ", ".join(map(str, settings)), _described("learner", name))
     return table
 
 
@@ -101,6 +119,15 @@ def suite_table() -> Table:
 
 BROKEN = Text("broken", style="red")
 """Of a plug-in that is installed and cannot be used."""
+FAILS = Text("FAILS", style="red")
+"""Of a task that cannot be made, or whose set is not proven."""
+
+
+def _described(kind: Kind, name: str) -> Text:
+    """What a plug-in's file says of itself, and what the name changes."""
+    found = registry.find(kind, name)
+    changed = ", ".join(f"{field}={value}" for field, value in found.options.items())
+    return Text(registry.summary(found.module) + (f" With {changed}." if changed else ""))
 
 
 def _all(kind: Kind, broken: Mapping[str, str]) -> list[str]:

@@ -1,11 +1,14 @@
 """Tables that fit the terminal: as they are where there is room, else one record per row; nothing is cut.
 
+`show` prints a whole table, `begin` one whose rows are still to come.
+
 No string is read as markup, whatever the console.
 """
 
 import copy
 import dataclasses
 import re
+from collections.abc import Callable
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -28,6 +31,41 @@ def show(table: Table, console: Console) -> None:
     for column, width in zip(literal.columns, widths, strict=True):
         column.width = width
     console.print(literal, crop=False)
+
+
+def begin(table: Table, console: Console) -> Callable[..., None]:
+    """Print the title and headings of a table without rows; what is returned prints a row, given its cells.
+
+    A column is as wide as its heading or its `min_width`; cells that are wider are folded.
+    """
+    empty = _literal(table)
+    for column in empty.columns:
+        column.width = max(column.min_width or 0, cell_len(str(column.header)))
+        column.overflow, column.no_wrap = "fold", False
+    fits = sum(column.width or 0 for column in empty.columns) + _chrome(empty, console) <= console.width
+    title = Text(str(empty.title or ""), style="table.title" if fits else "bold")
+    empty.title, empty.show_edge = None, False
+    _wrapped(title, 0, console)
+    if fits:
+        console.print()
+        console.print(_indented(empty), crop=False)
+
+    def add(*cells: str | Text) -> None:
+        row = copy.copy(empty)
+        row.columns = [dataclasses.replace(column, _cells=[]) for column in empty.columns]
+        row.rows, row.show_header = [], False
+        row.add_row(*map(_text, cells))
+        if fits:
+            console.print(_indented(row), crop=False)
+        else:
+            _record(row, 0, console)
+
+    return add
+
+
+def _indented(table: Table) -> Padding:
+    """A table without edges, where one with edges would be."""
+    return Padding(table, (0, 0, 0, 1), expand=False)
 
 
 def _literal(table: Table) -> Table:
@@ -82,18 +120,22 @@ def _chrome(table: Table, console: Console) -> int:
 def _records(table: Table, console: Console) -> None:
     if table.title is not None:
         _wrapped(Text(str(table.title), style="bold"), 0, console)
-    first, *others = table.columns
-    for index, cell in enumerate(first._cells):
-        values = [(column, _one_line(_text(column._cells[index]))) for column in others]
-        said = [(column, value) for column, value in values if value.plain]
-        name = _one_line(_text(cell))
-        # A row with nothing but its first cell is the heading of those below.
-        _wrapped(_said(first, name) if said or not others else name, 0, console)
-        for column, value in said:
-            _wrapped(_said(column, value), 2, console)
+    for index in range(len(table.rows)):
+        _record(table, index, console)
     if table.caption is not None:
         _wrapped(Text(str(table.caption), style="dim"), 0, console)
     console.print()
+
+
+def _record(table: Table, index: int, console: Console) -> None:
+    first, *others = table.columns
+    values = [(column, _one_line(_text(column._cells[index]))) for column in others]
+    said = [(column, value) for column, value in values if value.plain]
+    name = _one_line(_text(first._cells[index]))
+    # A row with nothing but its first cell is the heading of those below.
+    _wrapped(_said(first, name) if said or not others else name, 0, console)
+    for column, value in said:
+        _wrapped(_said(column, value), 2, console)
 
 
 def _said(column: Column, value: Text) -> Text:

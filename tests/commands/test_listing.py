@@ -1,9 +1,15 @@
 """`safebench list`: plug-ins that are installed and cannot be used are rows, and stop nothing else."""
 
+import dataclasses
 import importlib.metadata
+import io
 import itertools
+import subprocess
+import sys
+import time
 
 import pytest
+from rich.console import Console
 
 from safebench import registry
 from safebench.commands import console, listing
@@ -31,7 +37,7 @@ BUILT_IN = {"task": "pendulum", "safeguard": "ray-mask", "learner": "shac"}
 def quick(monkeypatch):
     """Our own tasks take seconds to prove, which is tested elsewhere."""
     real = listing._task
-    stub = ["2", "1", "240", "proven", "what it is"]
+    stub = ["2", "1", "240", "proven"], ""
     monkeypatch.setattr(listing, "_task", lambda name: real(name) if name == "odd-one" else stub)
 
 
@@ -91,6 +97,101 @@ def test_a_task_that_cannot_be_made_is_a_row(install, monkeypatch, capsys):
     (row,) = [line for line in lines if "odd-one" in line and "FAILS" in line]
     assert "ZeroDivisionError" in " ".join(lines[lines.index(row) :])
     assert sum("proven" in line for line in lines) == len(registry.names("task")) - 1
+
+
+def test_a_set_that_is_not_proven_says_why_and_stops_nothing(install, monkeypatch, capsys):
+    real = registry.make_task
+
+    def make_task(name, *options):
+        task = real("pendulum", *options)
+        loose = dataclasses.replace(task.certificate, contraction=0.5)
+        return dataclasses.replace(task, certificate=loose) if name == "odd-one" else task
+
+    install("task", "odd-one", "make = synthesise = print\n")
+    monkeypatch.setattr(registry, "make_task", make_task)
+    lines = shown("task", monkeypatch, capsys).splitlines()
+    (row,) = [line for line in lines if "odd-one" in line and "FAILS" in line]
+    assert "contraction: the claimed contraction is not reached" in lines[lines.index(row) + 1]
+    assert sum("proven" in line for line in lines) == len(registry.names("task")) - 1
+
+
+@pytest.mark.parametrize("kind", ["tasks", pytest.param(None, marks=pytest.mark.slow)])
+def test_all_that_needs_no_proof_comes_first_then_each_verdict_after_its_own_proof(kind, monkeypatch, capsys):
+    before = []
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def prove(name):
+        before.append((name, capsys.readouterr().out))
+        return ["2", "1", "240", "proven"], ""
+
+    monkeypatch.setattr(listing, "_task", prove)
+    listing.show(kind, console.make())
+    names, outputs = zip(*before, strict=True)
+    assert list(names) == registry.names("task")
+    kinds = list(GROUPS) if kind is None else ["task"]
+    for name in [name for kind in kinds for name in registry.names(kind)]:
+        assert f" {name} " in outputs[0]
+    assert (" full " in outputs[0]) == (kind is None)  # a suite
+    assert "proven" not in outputs[0]
+    for name, output in zip(names, [*outputs[1:], capsys.readouterr().out], strict=True):
+        (line,) = output.strip().splitlines()
+        assert line.split() == [name, "2", "1", "240", "proven"]
+
+
+def test_where_there_is_no_terminal_there_is_text_alone(monkeypatch, capsys):
+    output = shown("task", monkeypatch, capsys, width=80)
+    assert all(character.isprintable() for line in output.split("\n") for character in line)
+    assert max(map(len, output.splitlines())) <= 80
+
+
+def test_a_terminal_shows_which_set_is_being_proven(monkeypatch):
+    seen = []
+    monkeypatch.setattr(Console, "status", lambda console, text: Status(seen))
+    listing.show("tasks", Console(file=io.StringIO(), width=80, force_terminal=True))
+    names = registry.names("task")
+    expected = [
+        f"{name}: proving its safe set ({done} of {len(names)} done)" for done, name in enumerate(names)
+    ]
+    assert seen == expected
+
+
+class Status:
+    def __init__(self, seen):
+        self.seen = seen
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        return None
+
+    def update(self, text):
+        self.seen.append(str(text))
+
+
+@pytest.mark.slow
+def test_nothing_is_proven_for_a_reader_who_has_gone():
+    command = [sys.executable, "-m", "safebench", "list", "tasks"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline().split() == ["Tasks"]
+        process.stdout.close()
+        heard = time.monotonic()
+        code, said = process.wait(), process.stderr.read()
+    assert (code, said) == (141, "")
+    assert time.monotonic() - heard < 30  # all proofs take a minute
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 200])
+def test_every_task_and_heading_is_whole_at_every_width(width, monkeypatch, capsys):
+    output = shown("task", monkeypatch, capsys, width)
+    assert "…" not in output
+    assert max(map(len, output.splitlines())) <= width
+    for word in ("task", "what it is", "states", "actions", "horizon", "safe set"):
+        assert word in output
+    for name in registry.names("task"):
+        # As a row, or as a record of its own: descriptions hold some of the names.
+        found = [line for line in output.splitlines() if line.startswith((f" {name} ", f"task: {name}"))]
+        assert sum(name in line.split()[:2] for line in found) == 2, found
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 200])

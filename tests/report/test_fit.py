@@ -91,3 +91,27 @@ def test_the_table_given_is_left_as_it_was():
     shown(table, 200)
     shown(table, 40)
     assert [(column.header, column.width, list(column.cells)) for column in table.columns] == before
+
+
+@pytest.mark.parametrize("width", [12, 40, 80])
+def test_rows_that_come_one_by_one_are_printed_at_once_and_whole(width):
+    table = Table(title="Sets [/of] all", box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in ("task", "states", "safe [/set]"):
+        table.add_column(heading, no_wrap=True)
+    table.columns[0].min_width = 9
+    console = Console(file=io.StringIO(), width=width, markup=False)
+    add = fit.begin(table, console)
+    assert words(console.file.getvalue())[:3] == ["Sets", "of", "all"]
+    assert ("states" in console.file.getvalue()) == (width > 12)  # records say it in every row
+    told = []
+    for cells in [("[/a]", "2", Text("proven", style="green")), ("longer than it said", "3", "no")]:
+        before = len(console.file.getvalue())
+        add(*cells)
+        told.append(console.file.getvalue()[before:])
+        assert sorted("".join(map(str, cells)).replace(" ", "")) == sorted(
+            re.sub(r"task: |states: |safe|\[/set\]:|\s", "", told[-1])
+        )
+    assert max(map(len, console.file.getvalue().splitlines())) <= width
+    assert "proven" in told[0]
+    assert "…" not in "".join(told)
+    assert not table.columns[0]._cells  # the caller's table is as it was
