@@ -34,7 +34,7 @@ def test_growth_puts_every_arms_measurements_side_by_side(monkeypatch, tmp_path,
     def learner(name, safeguards, learner, physics, report, clock):
         clocks.append(clock)
         return [
-            bench_learner.Timing(name, preset, learner, 10.0 * k, 0.1 * k, 1.0)
+            bench_learner.Timing(name, preset, learner, physics, 10.0 * k, 0.1 * k, 1.0)
             for k, preset in enumerate(("none", *safeguards), 1)
         ]
 
