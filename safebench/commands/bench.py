@@ -13,14 +13,14 @@ from rich.text import Text
 
 from safebench import atomic, registry
 from safebench.commands import bench_against, bench_record, calibration
-from safebench.commands.bench_parts import PARTS, Job
+from safebench.commands.bench_parts import DRAWN, ONLY, PARTS, Job
 from safebench.commands.bench_physics import CHAIN
 from safebench.env.safeguard import Safeguard
 from safebench.report import fit
-from safebench.runs import presets, provenance, suites
+from safebench.runs import presets, provenance
 from safebench.runs.api import guard
 
-COMPILE_TIMES_COUNT = ("physics", "learner", "growth")
+COMPILE_TIMES_COUNT = ("physics", "learner", "growth", "scaling")
 
 
 class Asked(NamedTuple):
@@ -44,13 +44,13 @@ def bench(
 ) -> None:
     """Run parts of the benchmark on systems and safeguards, by name; all where none is named.
 
-    Of the parts, `growth` only where a system is one of the arms. against: a record to compare with; what
-    is not named is then what it holds.
+    Of the parts, `growth` and `scaling` only where a system is one of theirs. against: a record to compare
+    with; what is not named is then what it holds.
 
     Raises:
         LookupError: for an unknown part, task or safeguard, or a record that is not there, before anything
-            runs. ValueError: if growth or its figure is asked for without an arm, the figure without
-            growth, or a comparison with a file that is no record, or has none of the parts.
+            runs. ValueError: if growth or scaling is asked for without one of its tasks, a figure without
+            one of them, or a comparison with a file that is no record, or has none of the parts.
     """
     for part in what or ():
         if part not in PARTS:
@@ -63,14 +63,13 @@ def bench(
     for name in names:
         if name != CHAIN:
             registry.load("task", name)
-    arms = set(names) & set(suites.ARMS)
-    what = asked.what or [part for part in PARTS if part != "growth" or arms]
-    if "growth" in what and not arms:
-        raise ValueError(f"growth is that of {', '.join(suites.ARMS)}, not of {', '.join(names)}")
-    if figure is not None and "growth" not in what:
-        raise ValueError(
-            f"--figure draws what growth found: name growth, with an arm ({', '.join(suites.ARMS)})"
-        )
+    able = [part for part in PARTS if set(names) & set(ONLY.get(part, names))]
+    what = asked.what or able
+    for part in what:
+        if part not in able:
+            raise ValueError(f"{part} is that of {', '.join(ONLY[part])}, not of {', '.join(names)}")
+    if figure is not None and len(set(asked.what) & set(DRAWN)) != 1:
+        raise ValueError(f"--figure draws what {' or '.join(DRAWN)} found: name one of them")
     for path in (out, figure):
         if path is not None:
             atomic.check_writable(path)

@@ -7,7 +7,17 @@ from typing import Any, NamedTuple
 from rich.table import Table
 
 from safebench import registry
-from safebench.commands import bench_filter, bench_growth, bench_learner, bench_physics, bench_safeguards
+from safebench.commands import (
+    bench_filter,
+    bench_growth,
+    bench_learner,
+    bench_physics,
+    bench_safeguards,
+    bench_scaling,
+    bench_scaling_figure,
+    bench_scaling_table,
+    calibration,
+)
 from safebench.commands.bench_physics import CHAIN
 from safebench.commands.bench_table import table
 from safebench.env.safeguard import Safeguard
@@ -20,7 +30,7 @@ class Job(NamedTuple):
     """What a part of the benchmark is to measure.
 
     systems: tasks, and CHAIN for `physics` alone. guards: for `safeguards` and `filter`.
-    physics: for `learner`. report: told what is being measured. figure: where `growth` draws.
+    physics: for `learner`. report: told what is being measured. figure: where a part of DRAWN draws.
     """
 
     systems: Sequence[str]
@@ -114,6 +124,18 @@ def _growth(job: Job) -> Measured:
     return Measured(found, [shown])
 
 
+def _scaling(job: Job) -> Measured:
+    found = bench_scaling.measure(job.tasks, job.report)
+    where = calibration.where()
+    shown = table(f"Scaling, {where}", *bench_scaling_table.HEADS)
+    shown.caption, shown.caption_justify = bench_scaling_table.UNITS, "left"
+    for row in bench_scaling_table.lines(found):
+        shown.add_row(*row)
+    if job.figure is not None:
+        bench_scaling_figure.draw(found, where, job.figure)
+    return Measured(found, [shown])
+
+
 def _by_task_and_safeguard(timings: Sequence[Any]) -> dict[tuple[str, str], list[Any]]:
     grouped: dict[tuple[str, str], list[Any]] = {}
     for row in timings:
@@ -121,11 +143,15 @@ def _by_task_and_safeguard(timings: Sequence[Any]) -> dict[tuple[str, str], list
     return grouped
 
 
-COMPILE_TIMES_COUNT = ("physics", "learner", "growth")
 PARTS: dict[str, Callable[[Job], Measured]] = {
     "physics": _physics,
     "safeguards": _safeguards,
     "learner": _learner,
     "filter": _filter,
     "growth": _growth,
+    "scaling": _scaling,
 }
+DRAWN = ("growth", "scaling")
+"""The parts that can draw a figure."""
+ONLY: Mapping[str, Sequence[str]] = {"growth": suites.ARMS, "scaling": bench_scaling.TASKS}
+"""Of the parts that measure only these tasks: which."""

@@ -27,6 +27,7 @@ FIGURES: Mapping[str, Figures] = {
     "safeguards": Figures(("task", "safeguard", "batch"), ("forward_us", "forward_backward_us")),
     "learner": Figures(("task", "safeguard", "learner", "physics"), ("compile_seconds", "seconds_per_1000")),
     "filter": Figures(("task", "safeguard", "arguments"), ("median_us", "percentile_95_us")),
+    "scaling": Figures(("axis", "size", "task", "safeguard"), ("wall_us", "compile_seconds"), ("cpu_us",)),
     "growth": Figures(
         ("task", "joints"),
         (),

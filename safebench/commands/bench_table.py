@@ -3,7 +3,7 @@
 from rich import box
 from rich.table import Table
 
-NAMES = ("task", "system", "safeguard", "physics", "part", "of", "time")
+NAMES = ("task", "system", "safeguard", "physics", "part", "of", "time", "grows")
 """Headings of columns that hold names: to the left, and never broken."""
 
 

@@ -43,6 +43,16 @@ def samples(repeats: int = REPEATS) -> list[Seconds]:
 
 def summarise(taken: Sequence[Seconds]) -> Calibration:
     """The calibration of a benchmark during which the loop took these times."""
-    seconds, devices = stopwatch.median(taken), jax.devices()
-    precision = str(jnp.zeros(0).dtype)
-    return Calibration(seconds.wall, seconds.cpu, devices[0].device_kind, len(devices), precision)
+    seconds = stopwatch.median(taken)
+    return Calibration(seconds.wall, seconds.cpu, *_machine())
+
+
+def where() -> str:
+    """On what a benchmark runs, in words."""
+    device, devices, precision = _machine()
+    return f"{device} (devices: {devices}), {precision}"
+
+
+def _machine() -> tuple[str, int, str]:
+    devices = jax.devices()
+    return devices[0].device_kind, len(devices), str(jnp.zeros(0).dtype)

@@ -1,5 +1,6 @@
 """How long a call takes by two clocks: the wall's, and that of all this process's threads."""
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -15,8 +16,14 @@ class Seconds(NamedTuple):
     cpu: float
 
 
-def samples(run: Callable, arguments: tuple, repeats: int) -> list[Seconds]:
-    """The times of `repeats` calls, after one that compiles and warms up.
+FEWEST = 5
+"""Calls are repeated at least so often, if that was asked for, even when they have taken long enough."""
+
+
+def samples(run: Callable, arguments: tuple, repeats: int, enough: float = math.inf) -> list[Seconds]:
+    """The times of `repeats` calls, after one that compiles and warms up; fewer of long calls.
+
+    enough: seconds, after which there are no more.
 
     Raises:
         ValueError: if the number of repeats is below 1.
@@ -24,7 +31,10 @@ def samples(run: Callable, arguments: tuple, repeats: int) -> list[Seconds]:
     if repeats < 1:
         raise ValueError(f"the number of repeats must be at least 1, not {repeats}")
     jax.block_until_ready(run(*arguments))
-    return [_time(run, arguments) for _ in range(repeats)]
+    taken: list[Seconds] = []
+    while len(taken) < repeats and (len(taken) < FEWEST or sum(each.wall for each in taken) < enough):
+        taken.append(_time(run, arguments))
+    return taken
 
 
 def median(taken: Sequence[Seconds]) -> Seconds:

@@ -13,6 +13,7 @@ from safebench.commands import (
     bench_physics,
     bench_record,
     bench_safeguards,
+    bench_scaling_table,
 )
 
 ROWS = {
@@ -21,8 +22,14 @@ ROWS = {
     "learner": bench_learner.Timing,
     "filter": bench_filter.Timing,
     "growth": bench_growth.Growth,
+    "scaling": bench_scaling_table.Scaling,
 }
-NO_TIMES = {"safeguards": {"faster"}, "learner": {"overhead"}, "growth": {"rows", "share"}}
+NO_TIMES = {
+    "safeguards": {"faster"},
+    "learner": {"overhead"},
+    "growth": {"rows", "share"},
+    "scaling": {"temporary_mb", "memory_mb"},
+}
 """Fields of rows that are neither names nor times."""
 
 
