@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
+from jax.experimental.compilation_cache import compilation_cache
 from rich.console import Console
 from rich.text import Text
 
@@ -139,11 +140,16 @@ def run(
 @contextmanager
 def _cache(enabled: bool) -> Iterator[None]:
     before = jax.config.values["jax_enable_compilation_cache"]
-    jax.config.update("jax_enable_compilation_cache", enabled)
+    _enable(enabled)
     try:
         yield
     finally:
-        jax.config.update("jax_enable_compilation_cache", before)
+        _enable(before)
+
+
+def _enable(cache: bool) -> None:
+    jax.config.update("jax_enable_compilation_cache", cache)
+    compilation_cache.reset_cache()  # jax reads the option once, at the first program of the process
 
 
 def guards(names: Sequence[str] | None) -> dict[str, Safeguard]:
