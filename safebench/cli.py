@@ -179,11 +179,13 @@ def leaderboard(
         "`safebench bench safeguards learner`",
         "`safebench bench filter -t quadrotor -g ray-mask`",
         "`safebench bench growth --out growth.json --figure growth.png`",
+        "`safebench bench scaling --out scaling.json --figure scaling.png`",
+        "`safebench bench --against docs/records/bench-safeguards.json` (what got slower)",
     )
 )
 def bench(
     what: Annotated[
-        Names, Argument(help="physics, safeguards, learner, filter, growth [default: all].")
+        Names, Argument(help="physics, safeguards, learner, filter, growth, scaling [default: all].")
     ] = None,
     task: Annotated[
         Names, Option("--task", "-t", help="Tasks, or chain (seven joints, for physics) [default: all].")
@@ -191,15 +193,24 @@ def bench(
     safeguard: Annotated[
         Names, Option("--safeguard", "-g", help="Of `safeguards` and `filter` [default: all].")
     ] = None,
-    physics: Annotated[options.BackEnd, Option(help="Of `learner`.")] = "mjx",
+    physics: Annotated[options.BackEnd | None, Option(help="Of `learner` [default: mjx].")] = None,
     out: Annotated[Path | None, Option(help="Also write the figures here (JSON).")] = None,
-    figure: Annotated[Path | None, Option(help="Also draw here what `growth` found (PNG).")] = None,
+    figure: Annotated[
+        Path | None, Option(help="Also draw here what `growth` or `scaling` found (PNG).")
+    ] = None,
+    against: Annotated[
+        Path | None,
+        Option(
+            help="A record that --out wrote: print what got slower than in it by more than 20 %. What is not "
+            "named is what it holds."
+        ),
+    ] = None,
 ) -> None:
-    """Measure speed: of physics, safeguards and learner as ratios, of the safety filter per call, of arms."""
+    """Measure speed: of physics, safeguards and learner as ratios, of the filter per call; how cost grows."""
     _start_jax()
     from safebench.commands.bench import bench
 
-    bench(what, task, safeguard, physics, out, console, figure)
+    bench(what, task, safeguard, physics, out, console, figure, against)
 
 
 @app.command(

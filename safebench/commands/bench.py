@@ -1,91 +1,101 @@
-"""`safebench bench`: physics, safeguards, learner, filter, growth; tables, and a JSON record if asked for."""
+"""`safebench bench`: its parts one after the other; tables, a JSON record and a comparison if asked for."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
-from rich import box
+from jax.experimental.compilation_cache import compilation_cache
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from safebench import atomic, registry
-from safebench.commands import bench_filter, bench_growth, bench_learner, bench_physics, bench_safeguards
+from safebench.commands import bench_against, bench_record, calibration
+from safebench.commands.bench_parts import DRAWN, ONLY, PARTS, Job
 from safebench.commands.bench_physics import CHAIN
 from safebench.env.safeguard import Safeguard
 from safebench.report import fit
-from safebench.runs import presets, provenance, suites
+from safebench.runs import presets, provenance
 from safebench.runs.api import guard
 
-ACTION_SETS = 512
+COMPILE_TIMES_COUNT = ("physics", "learner", "growth", "scaling")
 
 
-class Job(NamedTuple):
-    """What a part of the benchmark is to measure.
+class Asked(NamedTuple):
+    """What the command line names: parts, systems, safeguards, the learner's physics; nothing where empty."""
 
-    systems: tasks, and CHAIN for `physics` alone. guards: for `safeguards` and `filter`.
-    physics: for `learner`. report: told what is being measured. figure: where `growth` draws.
-    """
-
+    what: Sequence[str]
     systems: Sequence[str]
-    guards: Mapping[str, Safeguard]
-    physics: str
-    report: Callable[[str], None]
-    figure: Path | None = None
-
-    @property
-    def tasks(self) -> list[str]:
-        """The systems that are tasks."""
-        return [name for name in self.systems if name != CHAIN]
-
-
-class Measured(NamedTuple):
-    """One row per measurement (named tuples, as the record holds them), and the tables that show them."""
-
-    rows: Sequence[Any]
-    tables: Sequence[Table]
+    safeguards: Sequence[str]
+    physics: str | None
 
 
 def bench(
     what: Sequence[str] | None,
     systems: Sequence[str] | None,
     safeguards: Sequence[str] | None,
-    physics: str,
+    physics: str | None,
     out: Path | None,
     console: Console,
     figure: Path | None = None,
+    against: Path | None = None,
 ) -> None:
     """Run parts of the benchmark on systems and safeguards, by name; all where none is named.
 
-    Of the parts, `growth` only where a system is one of the arms.
+    Of the parts, `growth` and `scaling` only where a system is one of theirs. against: a record to compare
+    with; what is not named is then what it holds.
 
     Raises:
-        LookupError: for an unknown part, task or safeguard, before anything runs. ValueError: if growth or
-            its figure is asked for without an arm, or the figure without growth.
+        LookupError: for an unknown part, task or safeguard, or a record that is not there, before anything
+            runs. ValueError: if growth or scaling is asked for without one of its tasks, a figure without
+            one of them, or a comparison with a file that is no record, or has none of the parts.
     """
-    names = list(systems or [*registry.names("task"), CHAIN])
-    for name in names:
-        if name != CHAIN:
-            registry.load("task", name)
     for part in what or ():
         if part not in PARTS:
             raise LookupError(registry.unknown("benchmark", part, PARTS))
-    arms = set(names) & set(suites.ARMS)
-    what = what or [part for part in PARTS if part != "growth" or arms]
-    if "growth" in what and not arms:
-        raise ValueError(f"growth is that of {', '.join(suites.ARMS)}, not of {', '.join(names)}")
-    if figure is not None and "growth" not in what:
-        raise ValueError(
-            f"--figure draws what growth found: name growth, with an arm ({', '.join(suites.ARMS)})"
-        )
+    record = None if against is None else bench_record.read(against)
+    asked = Asked(what or (), systems or (), safeguards or (), physics)
+    if record is not None:
+        asked = _filled(asked, record, str(against))
+    names = list(asked.systems or [*registry.names("task"), CHAIN])
+    for name in names:
+        if name != CHAIN:
+            registry.load("task", name)
+    able = [part for part in PARTS if set(names) & set(ONLY.get(part, names))]
+    what = asked.what or able
+    for part in what:
+        if part not in able:
+            raise ValueError(f"{part} is that of {', '.join(ONLY[part])}, not of {', '.join(names)}")
+    if figure is not None and len(set(asked.what) & set(DRAWN)) != 1:
+        raise ValueError(f"--figure draws what {' or '.join(DRAWN)} found: name one of them")
     for path in (out, figure):
         if path is not None:
             atomic.check_writable(path)
-    run(what, names, guards(safeguards), physics, out, console, figure)
+    measured = run(what, names, guards(asked.safeguards), asked.physics or "mjx", out, console, figure)
+    if against is not None and record is not None:
+        bench_against.show(against, record, measured, console)
+
+
+def _filled(asked: Asked, record: Mapping[str, Any], path: str) -> Asked:
+    """What was asked for, and where nothing was, what a record holds."""
+    held = bench_record.parts(record)
+    what = asked.what or held
+    if not set(what) & set(held):
+        raise ValueError(f"{path} holds {', '.join(held)}, not {', '.join(what)}")
+
+    def named(parts: Container[str], *fields: str) -> list[str]:
+        return bench_record.named(record, [part for part in what if part in parts], *fields)
+
+    physics = [asked.physics, *named(("learner",), "physics")]
+    return Asked(
+        what,
+        asked.systems or named(PARTS, "system", "task"),
+        asked.safeguards or named(("safeguards", "filter"), "safeguard"),
+        next(filter(None, physics), None),
+    )
 
 
 def run(
@@ -96,8 +106,11 @@ def run(
     out: Path | None,
     console: Console,
     figure: Path | None = None,
-) -> None:
-    """Run the parts named in `what` on some systems, print their tables, and write the record to `out`."""
+) -> dict[str, Any]:
+    """Run the parts named in `what` on some systems, print their tables, and write the record to `out`.
+
+    The calibration loop is timed before the first part and after each. Gives the record.
+    """
     record: dict[str, Any] = {"what": f"safebench bench {' '.join(what)}"}
     measured_in = asdict(provenance.collect())  # a figure that is drawn later is no part of what was measured
     with console.status(Text("measuring ...")) as status:
@@ -107,6 +120,7 @@ def run(
             if not console.is_terminal:
                 console.print(Text(text), soft_wrap=True)
 
+        taken = calibration.samples()
         for part in what:
             # A compile time read from a cache is no compile time.
             with _cache(part not in COMPILE_TIMES_COUNT):
@@ -114,20 +128,28 @@ def run(
             for table in measured.tables:
                 fit.show(table, console)
             record[part] = [row._asdict() for row in measured.rows]
+            taken += calibration.samples()
+    record["calibration"] = calibration.summarise(taken)._asdict()
+    record["provenance"] = measured_in
     if out is not None:
-        record["provenance"] = measured_in
         atomic.write(out, json.dumps(record, indent=1) + "\n")
         console.print(Text(f"Wrote {out}"), soft_wrap=True)
+    return record
 
 
 @contextmanager
 def _cache(enabled: bool) -> Iterator[None]:
     before = jax.config.values["jax_enable_compilation_cache"]
-    jax.config.update("jax_enable_compilation_cache", enabled)
+    _enable(enabled)
     try:
         yield
     finally:
-        jax.config.update("jax_enable_compilation_cache", before)
+        _enable(before)
+
+
+def _enable(cache: bool) -> None:
+    jax.config.update("jax_enable_compilation_cache", cache)
+    compilation_cache.reset_cache()  # jax reads the option once, at the first program of the process
 
 
 def guards(names: Sequence[str] | None) -> dict[str, Safeguard]:
@@ -138,100 +160,3 @@ def guards(names: Sequence[str] | None) -> dict[str, Safeguard]:
     """
     made = {name: guard(name) for name in names or presets.names()}
     return {name: each for name, each in made.items() if names or each.config.regularisation == 0.0}
-
-
-def _physics(job: Job) -> Measured:
-    systems = [name for name in job.systems if name == CHAIN or _mechanical(name)]
-    timings = bench_physics.measure(systems, job.report)
-    ratios = bench_physics.compare(timings)
-    title = f"Physics: batch {bench_physics.BATCH}, {bench_physics.STEPS} steps"
-    shown = _table(title, "system", "physics", "forward ms", "gradient ms", "compile s", "gradient compile s")
-    for row in timings:
-        shown.add_row(*row[:2], *(f"{value:.3g}" for value in row[2:]))
-    compared = _table("MJX / compiled", "system", "forward", "gradient", "gradient compile")
-    for ratio in ratios:
-        compared.add_row(ratio.system, *(f"{value:.1f}x" for value in ratio[1:]))
-    return Measured([*timings, *ratios], [shown, compared])
-
-
-def _mechanical(name: str) -> bool:
-    return registry.make_task(name).dynamics.model is not None
-
-
-def _safeguards(job: Job) -> Measured:
-    timings = []
-    for name in job.tasks:
-        sets = bench_safeguards.action_sets(registry.make_task(name, "compiled"), ACTION_SETS)
-        for preset, safeguard in job.guards.items():
-            job.report(f"{name}: {preset}")
-            timings += bench_safeguards.measure(name, sets, {preset: safeguard})
-    title = "Safeguards: microseconds per action (forward / forward + backward)"
-    heads = [f"batch {batch}" for batch in bench_safeguards.BATCHES]
-    shown = _table(title, "task", "safeguard", *heads, "faster than the paper's")
-    for (task_name, preset), rows in _by_task_and_safeguard(timings).items():
-        cells = [f"{row.forward_us:.2f} / {row.forward_backward_us:.2f}" for row in rows]
-        at_512 = next(row for row in rows if row.batch == 512)
-        faster = "-" if at_512.faster is None else f"{at_512.faster:.0f}x"
-        shown.add_row(task_name, preset, *cells, faster)
-    return Measured(timings, [shown])
-
-
-def _learner(job: Job) -> Measured:
-    timings = []
-    for name in job.tasks:
-        timings += bench_learner.measure(name, presets.PAPER, "shac", job.physics, job.report)
-    title = f"SHAC training, {job.physics}: seconds per 1000 interactions and seed"
-    shown = _table(title, "task", "safeguard", "compile s", "s / 1000", "guarded / unguarded")
-    for row in timings:
-        times = (f"{row.compile_seconds:.1f}", f"{row.seconds_per_1000:.4f}", f"{row.overhead:.2f}")
-        shown.add_row(row.task, row.safeguard, *times)
-    return Measured(timings, [shown])
-
-
-def _filter(job: Job) -> Measured:
-    timings = []
-    for name in job.tasks:
-        task = registry.make_task(name, "compiled")
-        for preset, safeguard in job.guards.items():
-            job.report(f"{name}: {preset}")
-            timings += bench_filter.measure(task, {preset: safeguard})
-    title = "Safety filter: microseconds per call, one state (median / 95 %)"
-    shown = _table(title, "task", "safeguard", "numpy arrays", "arrays on the device")
-    for named, rows in _by_task_and_safeguard(timings).items():
-        shown.add_row(*named, *(f"{row.median_us:.0f} / {row.percentile_95_us:.0f}" for row in rows))
-    return Measured(timings, [shown])
-
-
-def _growth(job: Job) -> Measured:
-    found = bench_growth.measure([name for name in job.tasks if name in suites.ARMS], job.report)
-    shown = _table("Growth: CPU seconds of all threads", "", *(f"{arm.joints} joints" for arm in found))
-    for row in bench_growth.lines(found):
-        shown.add_row(*row)
-    if job.figure is not None:
-        bench_growth.draw(found, job.figure)
-    return Measured(found, [shown])
-
-
-def _by_task_and_safeguard(timings: Sequence[Any]) -> dict[tuple[str, str], list[Any]]:
-    grouped: dict[tuple[str, str], list[Any]] = {}
-    for row in timings:
-        grouped.setdefault((row.task, row.safeguard), []).append(row)
-    return grouped
-
-
-COMPILE_TIMES_COUNT = ("physics", "learner", "growth")
-PARTS: dict[str, Callable[[Job], Measured]] = {
-    "physics": _physics,
-    "safeguards": _safeguards,
-    "learner": _learner,
-    "filter": _filter,
-    "growth": _growth,
-}
-
-
-def _table(title: str, *headings: str) -> Table:
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in headings:
-        named = heading in ("task", "system", "safeguard", "physics")
-        table.add_column(heading, justify="left" if named else "right", no_wrap=named)
-    return table

@@ -20,6 +20,7 @@ class Timing(NamedTuple):
     task: str
     safeguard: str
     learner: str
+    physics: str
     compile_seconds: float
     seconds_per_1000: float
     overhead: float
@@ -72,6 +73,7 @@ def measure(
             task,
             name,
             learner,
+            physics,
             compile_seconds[name],
             1000 * float(np.median(seconds[name])) / steps,
             float(np.median(np.array(seconds[name]) / base)),

@@ -34,7 +34,7 @@ def test_growth_puts_every_arms_measurements_side_by_side(monkeypatch, tmp_path,
     def learner(name, safeguards, learner, physics, report, clock):
         clocks.append(clock)
         return [
-            bench_learner.Timing(name, preset, learner, 10.0 * k, 0.1 * k, 1.0)
+            bench_learner.Timing(name, preset, learner, physics, 10.0 * k, 0.1 * k, 1.0)
             for k, preset in enumerate(("none", *safeguards), 1)
         ]
 
@@ -207,8 +207,10 @@ def test_the_filter_from_the_command_line(tmp_path, safebench, monkeypatch):
             ("filter", "growth", "-t", "pendulum"),
             "growth is that of arm2, arm4, arm7, arm14, not of pendulum",
         ),
-        (("physics", "--figure", "f.png"), "--figure draws what growth found: name growth"),
-        (("-t", "pendulum", "--figure", "f.png"), "--figure draws what growth found: name growth"),
+        (("scaling", "-t", "energy"), "scaling is that of pendulum, quadrotor, not of energy"),
+        (("physics", "--figure", "f.png"), "--figure draws what growth or scaling found: name one of them"),
+        (("-t", "pendulum", "--figure", "f.png"), "--figure draws what growth or scaling found: name one"),
+        (("growth", "scaling", "--figure", "f.png"), "--figure draws what growth or scaling found: name one"),
     ],
 )
 def test_unknown_names_stop_a_benchmark_before_it_starts(arguments, message, safebench):
@@ -218,10 +220,17 @@ def test_unknown_names_stop_a_benchmark_before_it_starts(arguments, message, saf
 
 
 @pytest.mark.parametrize(
-    ("systems", "grows"), [(["pendulum"], False), (["pendulum", "arm2"], True), (None, True)]
+    ("systems", "left_out"),
+    [
+        (["energy"], {"growth", "scaling"}),
+        (["pendulum"], {"growth"}),
+        (["arm2"], {"scaling"}),
+        (["quadrotor", "arm2"], set()),
+        (None, set()),
+    ],
 )
-def test_all_parts_are_those_that_have_something_to_measure(monkeypatch, systems, grows):
+def test_all_parts_are_those_that_have_something_to_measure(monkeypatch, systems, left_out):
     asked = []
     monkeypatch.setattr(bench, "run", lambda what, *_: asked.extend(what))
     bench.bench(None, systems, None, "mjx", None, Console())
-    assert asked == [part for part in bench.PARTS if grows or part != "growth"]
+    assert asked == [part for part in bench.PARTS if part not in left_out]

@@ -570,6 +570,23 @@ SECTIONS: dict[str, list[Case]] = {
             exit=1,
         ),
         Case(
+            "no record of measured times",
+            "safebench bench --against absent.json",
+            "Error: there is no record absent.json: --against takes a file that ...",
+        ),
+        Case(
+            "a record of something else",
+            "safebench bench --against notes.json",
+            "Error: notes.json: holds none of physics, safeguards, ...: --against takes a file that ...",
+            files={"notes.json": "{}"},
+        ),
+        Case(
+            "a record of other times than those asked for",
+            "safebench bench filter --against times.json",
+            "Error: times.json holds growth, not filter",
+            files={"times.json": '{"growth": [{"task": "arm2", "joints": 2, "certify_seconds": 1.0}]}'},
+        ),
+        Case(
             "a checkpoint that is none",
             "safebench play notes.json",
             "Error: notes.json: ...",

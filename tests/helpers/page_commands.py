@@ -16,7 +16,7 @@ from pages import ROOT, Command
 
 from safebench import cli, registry
 from safebench.commands import ending
-from safebench.commands.bench import PARTS
+from safebench.commands.bench_parts import PARTS
 from safebench.commands.bench_physics import CHAIN
 from safebench.commands.choice import Choice, to_run
 from safebench.commands.run import place_of
