@@ -16,7 +16,8 @@ def page() -> str:
         *_section("Physics", "physics", _physics),
         *_section(f"Safeguards, batch {records.BATCH}, one action", "safeguards", _safeguards),
         *_section("The filter, one call", "filter", _filter),
-        "[Arms](../arms.md) has what grows with the number of joints.",
+        "[Arms](../arms.md) has what grows with the number of joints, [Precision, speed and memory]"
+        "(../performance.md) what grows with seeds, window, environments and rows.",
     ]
     return "\n\n".join(part.strip("\n") for part in parts) + "\n"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from safebench import registry
-from safebench.commands import bench_growth
+from safebench.commands import bench_growth, bench_scaling, bench_scaling_table
 from safebench.record import files
 from safebench.report import comparisons, paper, summary, tables
 from safebench.report.table import markdown
@@ -172,6 +172,26 @@ def test_the_table_of_growth_is_that_of_the_record():
     begin, end = "<!-- records/bench-growth: begin -->\n", "<!-- records/bench-growth: end -->"
     rows = page.split(begin)[1].split(end)[0].strip().splitlines()[2:]
     assert rows == ["| " + " | ".join(line) + " |" for line in bench_growth.lines(found)]
+
+
+def test_the_table_of_scaling_is_that_of_the_record(task_of):
+    record = json.loads((ROOT / "docs" / "records" / "bench-scaling.json").read_text())
+    found = [bench_scaling_table.Scaling(**row) for row in record["scaling"]]
+    assert {(row.axis, row.size) for row in found} == {
+        *(("seeds", size) for size in bench_scaling.SIZES.seeds),
+        *(("window", size) for size in bench_scaling.SIZES.windows),
+        *(("environments", size) for size in bench_scaling.SIZES.environments),
+        *(("rows", size) for size in bench_scaling.SIZES.rows),
+    }
+    assert not record["provenance"]["dirty"]
+    page = (ROOT / "docs" / "performance.md").read_text()
+    assert record["provenance"]["command"] in page
+    own = len(task_of(bench_scaling.GUARDED, "compiled").certificate.offsets)
+    assert f"rows (its own {own}, fewer or repeated)" in " ".join(page.split())
+    begin, end = "<!-- records/bench-scaling: begin -->\n", "<!-- records/bench-scaling: end -->"
+    heads, _, *rows = page.split(begin)[1].split(end)[0].strip().splitlines()
+    assert heads == "| " + " | ".join(head.replace("\n", " ") for head in bench_scaling_table.HEADS) + " |"
+    assert rows == ["| " + " | ".join(line) + " |" for line in bench_scaling_table.lines(found)]
 
 
 def test_the_recorded_latency_of_the_filter_is_what_the_readme_says():
