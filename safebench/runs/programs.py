@@ -104,7 +104,7 @@ def stored(
         return [_number(leaf) for leaf in jax.tree.leaves(function(jax.tree.unflatten(structure, given)))]
 
     path = _path(name, identity)
-    exported = None if path is None else _load(path)
+    exported = None if path is None else load(path)
     if exported is None:
         with uncollected():
             exported = export.export(jax.jit(numbers))(*shapes)
@@ -154,8 +154,8 @@ def _path(name: str, identity: Mapping[str, Any]) -> Path | None:
     return Path(folder) / f"{name}-{hashlib.sha256(text.encode()).hexdigest()}{SUFFIX}"
 
 
-def _load(path: Path) -> export.Exported | None:
-    """What was kept there; None if there is nothing, or nothing that can be used."""
+def load(path: Path) -> export.Exported | None:
+    """What was kept there of a program; None if there is nothing, or nothing that can be used."""
     try:
         found = export.deserialize(bytearray(path.read_bytes()))
     except Exception:  # absent, cut off, of another version: it is made again
