@@ -38,12 +38,12 @@ def load_results(folder: str | Path) -> pd.DataFrame:
 
     >>> import safebench
     >>> frame = safebench.load_results("results/quick")
-    >>> frame.groupby("safeguard")["training_violations"].max()
+    >>> frame.groupby("safeguard")["training_violations"].max() > 0
     safeguard
-    boundary-projection       0
-    none                   2110
-    ray-mask                  0
-    Name: training_violations, dtype: int64
+    boundary-projection    False
+    none                    True
+    ray-mask               False
+    Name: training_violations, dtype: bool
 
     Raises:
         ValueError: if the folder does not exist.

@@ -39,6 +39,7 @@ def environment(half_width) -> Env:
     limits = jnp.array([half_width, probes.FAR, probes.FAR])
     task = dataclasses.replace(
         env.task,
+        horizon=EPISODE,
         dynamics=dataclasses.replace(env.task.dynamics, linearise=linearise),
         disturb=lambda key, context: jax.random.uniform(key, (1,), minval=-SPREAD, maxval=SPREAD),
     )
