@@ -30,7 +30,12 @@ COMMON = {
 }
 RUNS = {
     "shac": (shac, shac.Config(value_fits=4, **COMMON), {"cost_margin": 0.0}, 400),
-    "ppo": (ppo, ppo.Config(fits=4, batches=4, entropy_weight=0.0, **COMMON), {}, 400),
+    "ppo": (
+        ppo,
+        ppo.Config(fits=4, batches=4, entropy_weight=0.0, **COMMON | {"log_std_start": -2.0}),
+        {},
+        400,
+    ),
 }
 LEARNERS = ["shac", pytest.param("ppo", marks=pytest.mark.slow)]
 
