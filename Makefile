@@ -14,9 +14,9 @@ test: $(VENV)/ready
 test-slow: $(VENV)/ready
 	$(BIN)/python -m pytest -m "slow and not weekly" -n 2 --dist loadgroup
 
-# What CI has no time for: all of what `make test-slow` samples, and the longest.
+# What CI has no time for: all of what `make test-slow` samples, and the longest. Compiled as users do.
 test-weekly: $(VENV)/ready
-	$(BIN)/python -m pytest -m weekly -n 2 --dist loadgroup
+	XLA_FLAGS=--xla_backend_optimization_level=3 $(BIN)/python -m pytest -m weekly -n 2 --dist loadgroup
 
 # The other end of the versions that pyproject.toml allows. NEWEST_PINS=/dev/null takes whatever is newest today.
 NEWEST := .venv-newest

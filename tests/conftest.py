@@ -1,9 +1,11 @@
 """All tests run in float64 with the compilation cache on; tasks are built once."""
 
 import functools
+import os
 import sys
 from pathlib import Path
 
+import compiling
 import jax
 import pytest
 
@@ -13,6 +15,21 @@ from safebench.runs.precision import start
 
 start()
 
+
+def compile_hastily():
+    """Compiling takes most of the tests' time: XLA optimises less here, unless its flags are set.
+
+    It reads its flags once; they are taken back, so that no process that a test starts inherits them.
+    """
+    if not os.environ.get("XLA_FLAGS"):
+        os.environ["XLA_FLAGS"] = " ".join(
+            f"--{name}={value}".lower() for name, value in compiling.HASTY.items()
+        )
+        jax.devices()
+        del os.environ["XLA_FLAGS"]
+
+
+compile_hastily()
 
 MOST_MAPPINGS = 16_000
 """Of a process, after which compiled programs are dropped: each of XLA's for the CPU is mapped into memory by

@@ -21,6 +21,7 @@ from brax.training.agents.ppo import networks as ppo_networks
 from brax.training.agents.ppo import train as brax_ppo
 from brax.training.agents.sac import networks as sac_networks
 from brax.training.agents.sac import train as brax_sac
+from compiling import ORDINARY
 
 from safebench.baselines import ppo, sac
 from safebench.env import safety
@@ -88,7 +89,9 @@ def ours(module, config, interactions):
         policy = learner.policy(trained.state)
         return evaluate(env, lambda observation: learner.act(policy, observation)).returns.mean()
 
-    return np.asarray(jax.jit(jax.vmap(run))(jax.random.split(jax.random.key(0), SEEDS)))
+    return np.asarray(
+        jax.jit(jax.vmap(run), compiler_options=ORDINARY)(jax.random.split(jax.random.key(0), SEEDS))
+    )
 
 
 def theirs(train, **options):

@@ -9,7 +9,6 @@ import jax.numpy as jnp
 import numpy as np
 import probes
 import pytest
-from hasty import HASTY
 
 from safebench import registry
 from safebench.env.environment import Env
@@ -66,7 +65,7 @@ def updater(task_of):
     @functools.cache
     def build(name):
         learner = tiny(name, guarded(task_of("pendulum", "compiled")))
-        return learner, jax.jit(jax.vmap(learner.update), compiler_options=HASTY)
+        return learner, jax.jit(jax.vmap(learner.update))
 
     return build
 
@@ -139,7 +138,7 @@ def test_regularisation_reaches_the_loss(name):
         state, progress = learner.update(learner.initialise(jax.random.key(0)))
         return state, progress
 
-    both = jax.jit(jax.vmap(one), compiler_options=HASTY)
+    both = jax.jit(jax.vmap(one))
     state, progress = both(jnp.array([0.5, 0.0, 0.0]), jnp.array([1.0, 0.5, 1.0]))
     if name in ANALYTIC:
         np.testing.assert_allclose(progress.policy_loss[0] - progress.policy_loss[2], 0.5, rtol=1e-6)
@@ -243,8 +242,8 @@ def in_ci(name, task, safeguard):
 def test_every_learner_trains_on_every_task_with_every_safeguard(name, task, safeguard, task_of):
     env = guarded(task_of(task, "compiled"), safeguard)
     learner = tiny(name, env)
-    state = jax.jit(lambda: start(learner, [0, 1]), compiler_options=HASTY)()
-    update = jax.jit(jax.vmap(learner.update), compiler_options=HASTY)
+    state = jax.jit(lambda: start(learner, [0, 1]))()
+    update = jax.jit(jax.vmap(learner.update))
     for _ in range(2):  # SAC's first is random
         state, progress = update(state)
     safety = progress.safety

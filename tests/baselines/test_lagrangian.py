@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from compiling import ORDINARY
 
 from safebench.baselines import ppo, shac
 from safebench.learning.learner import train
@@ -56,7 +57,9 @@ def trained(name, constrained):
         action = learner.act(learner.policy(state), jnp.zeros(3))[0]
         return action, late.violations.sum() / late.steps.sum(), state.multiplier, progress.skipped.sum()
 
-    action, share, multiplier, skipped = jax.jit(jax.vmap(run))(jnp.array(HALF_WIDTHS))
+    action, share, multiplier, skipped = jax.jit(jax.vmap(run), compiler_options=ORDINARY)(
+        jnp.array(HALF_WIDTHS)
+    )
     assert skipped.sum() == 0
     return np.asarray(action), np.asarray(share), multiplier
 

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import probes
 import pytest
+from compiling import ORDINARY
 
 from safebench import registry
 from safebench.baselines import apg, ppo, sac, shac
@@ -58,7 +59,7 @@ def trained(name):
         learner = module.make(env, config, updates * per_update)
         return train(learner, updates, jax.random.key(0))
 
-    run = jax.jit(jax.vmap(run))(probes.stacked())
+    run = jax.jit(jax.vmap(run), compiler_options=ORDINARY)(probes.stacked())
     assert run.progress.skipped.sum() == 0
     states = [jax.tree.map(lambda leaf, i=i: leaf[i], run.state) for i in range(len(probes.PROBES))]
     return dict(zip(probes.PROBES, states, strict=True))

@@ -10,7 +10,6 @@ import jax.numpy as jnp
 import numpy as np
 import probes
 import pytest
-from hasty import HASTY
 
 from safebench.baselines import ppo, sac
 from safebench.env.environment import Env, Place
@@ -30,7 +29,7 @@ def made(module, config, env, updates=3):
     """The state after some updates, and the last one's progress."""
     learner = module.make(env, config, 10_000)
     state = jax.jit(learner.initialise)(jax.random.key(0))
-    update = jax.jit(learner.update, compiler_options=HASTY)
+    update = jax.jit(learner.update)
     for _ in range(updates):
         state, progress = update(state)
     return state, progress

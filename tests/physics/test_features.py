@@ -1,6 +1,5 @@
 """Every MJCF feature is exact in every physics or refused: see docs/models.md, which is checked here too."""
 
-import functools
 import re
 
 import jax
@@ -8,7 +7,6 @@ import jax.numpy as jnp
 import mujoco
 import numpy as np
 import pytest
-from hasty import HASTY
 from mjcf_features import FEATURES
 from models_page import COMMAND, PAGE, inputs, moved, page
 
@@ -53,7 +51,7 @@ def test_what_is_refused_is_refused_in_both_physics(section):
         assert len(messages) == 1
 
 
-@functools.partial(jax.jit, compiler_options=HASTY)
+@jax.jit
 def mjx_steps(model, q, v, ctrl):
     from mujoco import mjx
 
