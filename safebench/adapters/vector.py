@@ -17,6 +17,7 @@ from safebench.adapters import programs
 from safebench.adapters.programs import Programs
 from safebench.adapters.spaces import action_space, observation_space, proposed, refuse_rendering
 from safebench.env.environment import Env, Episode
+from safebench.env.pieces import mapped
 from safebench.env.safeguard import Safeguard
 from safebench.env.task import Task
 from safebench.physics.dynamics import Physics
@@ -33,7 +34,7 @@ class Stepped(NamedTuple):
 @functools.lru_cache(programs.KEPT)
 def _batched(of: Programs) -> tuple[Callable, Callable]:
     """`begin` and `step` of many; `step` also begins the episodes that are marked, if any are."""
-    begin, step = jax.vmap(of.begin), jax.vmap(of.step)
+    begin, step = jax.vmap(of.begin), mapped(of.step)
 
     def advance(
         episodes: Episode,

@@ -10,6 +10,7 @@ import numpy as np
 from safebench.commands.bench_safeguards import Clock
 from safebench.runs import suites
 from safebench.runs.prepare import prepare
+from safebench.runs.programs import options
 
 SEEDS = 4
 
@@ -52,7 +53,8 @@ def measure(
         per_update = prepared.learner.interactions
         state = jax.jit(jax.vmap(prepared.learner.initialise))(keys)
         started = clock()
-        update = jax.jit(jax.vmap(prepared.learner.update)).lower(state).compile()
+        told = options("training", prepared.task.dynamics)
+        update = jax.jit(jax.vmap(prepared.learner.update), compiler_options=told).lower(state).compile()
         compile_seconds[name] = clock() - started
         state = jax.block_until_ready(update(state)[0])
         programs[name] = (update, state)

@@ -18,6 +18,7 @@ from safebench.env import task as tasks
 from safebench.env.action_set import ActionSet
 from safebench.env.adversary import somewhere
 from safebench.env.corridor import FIXED, Corridor
+from safebench.env.pieces import mapped
 from safebench.env.safeguard import Safeguard
 from safebench.env.task import Task
 
@@ -107,10 +108,10 @@ def programs(safeguard: Safeguard) -> tuple[Callable, Callable]:
     """The compiled batched safeguard, and the compiled derivative of a scalar of its outputs."""
 
     def scalar(proposed: Float[Array, "batch m"], sets: ActionSet) -> Float[Array, ""]:
-        out = jax.vmap(safeguard)(proposed, sets)
+        out = mapped(safeguard)(proposed, sets)
         return jnp.sum(out.action**2) + jnp.sum(out.distance)
 
-    return jax.jit(jax.vmap(safeguard)), jax.jit(jax.value_and_grad(scalar, argnums=(0, 1)))
+    return jax.jit(mapped(safeguard)), jax.jit(jax.value_and_grad(scalar, argnums=(0, 1)))
 
 
 def median_seconds(run: Callable, arguments: tuple, repeats: int, clock: Clock = time.perf_counter) -> float:

@@ -4,7 +4,7 @@ Every program is compiled for its size, then called again and again; memory is w
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -16,9 +16,11 @@ from safebench.commands import bench_safeguards, stopwatch
 from safebench.commands.bench_scaling_table import Scaling
 from safebench.env.action_set import ActionSet
 from safebench.env.environment import Env
+from safebench.env.pieces import mapped
 from safebench.runs import suites
 from safebench.runs.api import guard
 from safebench.runs.prepare import Prepared, prepare
+from safebench.runs.programs import options
 
 TRAINED, GUARDED = "pendulum", "quadrotor"
 TASKS = (TRAINED, GUARDED)
@@ -84,9 +86,10 @@ def _trained(sizes: Sizes, report: Callable[[str], None]) -> list[Scaling]:
     for axis, size, seeds, window in asked:
         if (seeds, window) not in measured:
             report(f"{TRAINED}: seeds {seeds}, window {window}")
-            learner = _learner({"window": str(window)}).learner
+            prepared = _learner({"window": str(window)})
+            learner, told = prepared.learner, options("training", prepared.task.dynamics)
             state = jax.tree.map(lambda leaf, seeds=seeds: leaf[:seeds], states)
-            row = Scaling(axis, size, TRAINED, GUARD, *_cost(jax.vmap(learner.update), (state,)))
+            row = Scaling(axis, size, TRAINED, GUARD, *_cost(jax.vmap(learner.update), (state,), told))
             measured[seeds, window] = _per(row, seeds * learner.interactions)
         found.append(measured[seeds, window]._replace(axis=axis, size=size))
     return found
@@ -106,7 +109,7 @@ def _steps(sizes: Sizes, report: Callable[[str], None]) -> list[Scaling]:
     for count in sizes.environments:
         report(f"{GUARDED}: environments {count}")
         given = jax.tree.map(lambda leaf, count=count: leaf[:count], (episodes, proposed))
-        row = Scaling("environments", count, GUARDED, GUARD, *_cost(jax.vmap(env.transition), given))
+        row = Scaling("environments", count, GUARDED, GUARD, *_cost(mapped(env.transition), given))
         found.append(_per(row, count))
     return found
 
@@ -128,10 +131,12 @@ def _proposals(shape: tuple[int, ...], dtype: Any) -> jax.Array:
     return jnp.asarray(np.random.default_rng(0).uniform(-1, 1, shape), dtype)
 
 
-def _cost(function: Callable, arguments: tuple) -> tuple[float, float, float, float, float]:
+def _cost(
+    function: Callable, arguments: tuple, told: Mapping[str, Any] | None = None
+) -> tuple[float, float, float, float, float]:
     """Microseconds a call by either clock, megabytes without and with arguments and outputs, seconds."""
     started = time.perf_counter()
-    program = jax.jit(function).lower(*arguments).compile()
+    program = jax.jit(function, compiler_options=dict(told or {})).lower(*arguments).compile()
     compile_seconds = time.perf_counter() - started
     seconds = stopwatch.median(stopwatch.samples(program, arguments, REPEATS, ENOUGH_SECONDS))
     plan = program.memory_analysis()

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from safebench.env.environment import Env, Episode
+from safebench.env.pieces import mapped
 from safebench.env.safety import Safety, total
 from safebench.record.result import EVALUATION_STARTS
 
@@ -62,7 +63,7 @@ def evaluate(
     def step(carry: tuple[Episode, Array], _):
         episodes, returns = carry
         actions = jax.vmap(lambda episode: act(env.observe(episode)))(episodes)
-        episodes, outcome = jax.vmap(env.transition)(episodes, actions)
+        episodes, outcome = mapped(env.transition)(episodes, actions)
         seen = total(outcome.safety), outcome.safety.violations > 0, outcome.reached
         return (episodes, returns + outcome.reward), seen
 

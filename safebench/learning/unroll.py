@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from safebench.env.environment import Env, Episode, Outcome, Place
+from safebench.env.pieces import mapped
 
 Act = Callable[[Episode, Float[Array, "envs o"], Any], tuple[Float[Array, "envs m"], Any]]
 """(episodes, their observations, this step's inputs) -> (proposed actions, what to keep of the step)."""
@@ -57,7 +58,7 @@ def unroll(
             episodes = episodes._replace(x=jax.vmap(bound)(episodes.x))
         observation = jax.vmap(env.observe)(episodes)
         actions, kept = act(episodes, observation, given)
-        reached, outcome = jax.vmap(env.transition)(episodes, actions)
+        reached, outcome = mapped(env.transition)(episodes, actions)
         following = jax.vmap(_following)(spare, used, reached, outcome.truncated)
         steps = Steps(observation, outcome, Place(reached.x, reached.corridor), kept)
         return (following, used + outcome.truncated), steps

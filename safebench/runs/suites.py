@@ -1,6 +1,7 @@
 """Suites: named lists of cells (task, safeguard preset, learner) with their seeds and budgets."""
 
 import dataclasses
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -128,12 +129,8 @@ def soft() -> list[Cell]:
 
 def full() -> list[Cell]:
     """Every task, safeguard and learner."""
-    return [
-        _standard("full", task, name, learner)
-        for task in registry.names("task")
-        for name in presets.names()
-        for learner in registry.names("learner")
-    ]
+    every = itertools.product(registry.names("task"), presets.names(), registry.names("learner"))
+    return [_standard("full", *names) for names in every]
 
 
 SUITES = {

@@ -129,6 +129,17 @@ def test_a_result_records_the_options_of_every_program(uncached):
     assert recorded["compiler option of evaluation: xla_backend_optimization_level"] == "1"
 
 
+def test_only_training_through_mjx_of_several_joints_emits_loops_the_older_way(task_of):
+    def older(kind, task, physics):
+        return "xla_cpu_use_fusion_emitters" in programs.options(kind, task_of(task, physics).dynamics)
+
+    assert older("training", "quadrotor", "mjx")
+    assert not older("evaluation", "quadrotor", "mjx")
+    assert not older("training", "quadrotor", "compiled")
+    assert not older("training", "pendulum", "mjx")
+    assert not older("training", "energy", "mjx")
+
+
 def test_an_accelerator_is_told_nothing_that_is_for_processors(monkeypatch):
     dynamics = prepare(CELL).task.dynamics
     assert programs.options("training", dynamics)

@@ -129,7 +129,7 @@ def test_pages_of_what_is_gone_are_removed(site, monkeypatch, tmp_path):
 
 def test_every_committed_result_and_attack_is_on_a_page(site):
     shown = [result for name in registry.names("task") for result in site.records.results_of("task", name)]
-    assert {"results/quick", "results/paper", "results/analytic", "results/navigation"} <= set(shown)
+    assert {"results/quick", "results/paper", "results/soft", "results/navigation"} <= set(shown)
     attacked = {row["task"] for _, record in site.records.attacks() for row in record["records"]}
     assert attacked <= {*registry.names("task")}
     for task in attacked:

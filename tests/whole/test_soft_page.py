@@ -15,7 +15,7 @@ PAGE = (ROOT / "docs" / "soft.md").read_text()
 def shown():
     """The cells of the suite: the soft learners' own files, the others' from suites that had them first."""
     titles = {cell.title for cell in suites.cells("soft")}
-    folders = [files.load_folder(ROOT / "results" / name) for name in ("analytic", "paper", "soft")]
+    folders = [files.load_folder(ROOT / "results" / name) for name in ("paper", "soft")]
     assert not any(problems for _, problems in folders)
     return [cell for found, _ in folders for cell in found if cell.title in titles]
 
