@@ -10,7 +10,7 @@ from safebench import atomic
 from safebench.record import admission
 from safebench.record.admission import Claims, Known, LeftOut
 from safebench.record.result import Result
-from safebench.report import comparisons, plots, soft, summary, tables
+from safebench.report import comparisons, cost, discrimination, paper_level, plots, soft, summary, tables
 from safebench.report import paper as papers
 from safebench.report.paper import Paper
 from safebench.report.selection import one_per_cell
@@ -70,6 +70,9 @@ def _tables(cells: list[Result], paper: Paper, target: Path) -> tuple[list[Path]
         *tables.all_tables(cells, paper),
         comparisons.contest(cells, paper),
         comparisons.improvement(cells, paper),
+        paper_level.paper_level(cells, paper),
+        cost.cost(cells),
+        discrimination.discrimination(cells),
         *([comparisons.goals(cells)] if _goals(cells) else []),
         *([soft.soft(cells)] if any(soft.limit(cell) is not None for cell in cells) else []),
     ]

@@ -19,16 +19,17 @@ def written(tmp_path_factory):
     return folder, report.write(folder)
 
 
-def test_the_report_has_seven_tables_and_four_figures(written):
+def test_the_report_has_ten_tables_and_four_figures(written):
     folder, made = written
     names = {path.name for path in made.written}
-    for name in ("unguarded", "guarded", "stuck", "centres", "run-time", "contest", "improvement"):
+    asked = ("unguarded", "guarded", "stuck", "centres", "run-time", "contest", "improvement")
+    for name in (*asked, "paper-level", "cost", "discrimination"):
         assert {f"{name}.tex", f"{name}.csv"} <= names
     for name in ("learning-curves", "return-interventions", "performance-profile", "run-time"):
         assert {f"{name}.png", f"{name}.svg", f"{name}.pdf"} <= names
     assert all(path.stat().st_size > 100 for path in made.written)
     text = (folder / "report" / "tables.md").read_text()
-    assert len(re.findall("^## ", text, re.MULTILINE)) == 7
+    assert len(re.findall("^## ", text, re.MULTILINE)) == 10
     assert "arXiv 2506.01665" in text
 
 
