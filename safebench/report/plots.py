@@ -270,7 +270,14 @@ def _readable_returns(axis: Axes, cells: Sequence[Result]) -> None:
         linear = max(float(np.median(lasts)), 1e-9)
         many = np.abs(axis.dataLim.intervaly).max() > 1e5 * linear  # more ticks than have room
         axis.set_yscale("asinh", linear_width=linear)
-        axis.yaxis.set_major_locator(matplotlib.ticker.AsinhLocator(linear, subs=(1,) if many else (1, 3)))
+        locator: matplotlib.ticker.Locator = matplotlib.ticker.AsinhLocator(
+            linear, subs=(1,) if many else (1, 3)
+        )
+        if many:  # 0 and the tick beside it would be written over each other
+            seen = axis.get_ylim()
+            locator = matplotlib.ticker.FixedLocator([tick for tick in locator.tick_values(*seen) if tick])
+            axis.set_ylim(seen)
+        axis.yaxis.set_major_locator(locator)
         axis.yaxis.set_minor_locator(matplotlib.ticker.NullLocator())
     if far or max([*firsts, *lasts], default=0.0) >= 1000:  # else ticks may lie between whole numbers
         axis.yaxis.set_major_formatter(matplotlib.ticker.FuncFormatter(lambda value, _: _short(value)))
