@@ -134,7 +134,9 @@ SETTINGS = MappingProxyType(
         "pendulum": Config(
             gradient_steps_per_interaction=0.125,
             batch=128,
+            policy_delay=2,
             policy_hidden=(64, 64),
+            value_hidden=(64, 64),
             reward_scale=0.1,
         ),
         "quadrotor": Config(
