@@ -19,6 +19,12 @@ READ = ("JAX_", "XLA_")
 """How the environment variables begin that jax and XLA read."""
 
 
+def without_place(argument: str) -> str:
+    """An argument as a result may show it: of an absolute path the last part, since a machine is private."""
+    head, equals, value = argument.rpartition("=")
+    return head + equals + (Path(value).name if Path(value).is_absolute() else value)
+
+
 def collect(compiler_options: Mapping[str, str] = MappingProxyType({})) -> result.Provenance:
     """Of a result that finishes now, in this process.
 
@@ -37,7 +43,7 @@ def collect(compiler_options: Mapping[str, str] = MappingProxyType({})) -> resul
         utc=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         environment={name: value for name, value in sorted(os.environ.items()) if name.startswith(READ)}
         | dict(compiler_options),
-        command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        command=shlex.join([Path(sys.argv[0]).name, *map(without_place, sys.argv[1:])]),
     )
 
 

@@ -1,9 +1,11 @@
 """Where a result says that it comes from."""
 
+import shlex
 import subprocess
 
 import pytest
 
+from safebench.runs import provenance
 from safebench.runs.provenance import commit_of
 
 
@@ -48,3 +50,19 @@ def test_what_was_installed_has_no_commit(checkout):
     folder, _ = checkout
     (folder / "safebench" / "foreign.py").write_text("1\n")
     assert commit_of(folder / "safebench" / "foreign.py") == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("argument", "shown"),
+    [
+        ("/home/somebody/runs/paper", "paper"),
+        ("--out=/home/somebody/runs/paper", "--out=paper"),
+        ("/home/somebody/my_task.py", "my_task.py"),
+        ("results/paper", "results/paper"),
+        ("learner.policy_hidden=(64, 64)", "learner.policy_hidden=(64, 64)"),
+        ("--out", "--out"),
+    ],
+)
+def test_a_command_tells_no_place_on_the_machine(argument, shown, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["/usr/bin/safebench", "run", argument])
+    assert shlex.split(provenance.collect().command) == ["safebench", "run", shown]
