@@ -172,7 +172,7 @@ def _outcome(name: str, task: Task, console: Console) -> Outcome:
         checked = proof.prove(task)
         problems = list(checked.failures)
         if task.dynamics.model is not None:
-            differs = agreement.disagreement(
+            differs = agreement.compare(
                 task.dynamics.model,
                 agreement.mjx_steps(task.dynamics.model, task.dynamics.commanded),
                 task.extent,
@@ -180,7 +180,7 @@ def _outcome(name: str, task: Task, console: Console) -> Outcome:
                 task.state_names,
                 agreement.FEW,
                 task.dynamics.commanded,
-            )
+            ).differs
             problems += [f"MJX does not do what was proven: {differs}"] if differs else []
         return Outcome(
             name,

@@ -48,8 +48,8 @@ def contradictions(result: Result) -> Iterator[str]:
     yield from submission.protocol(
         result, cell.seeds, cell.interactions, cell.evaluation_starts, cell.evaluations, cell.precision
     )
-    if result.physics not in (cell.physics, "plain"):  # plain: a task that is no mechanism has no other
-        yield f"physics: {result.physics} instead of {cell.physics}"
+    if result.physics != "plain":  # a task that is no mechanism has no other
+        yield from submission.physics(result, cell.physics)
 
 
 def _safeguard(result: Result) -> Iterator[str]:

@@ -8,6 +8,7 @@ for rounding is named, with the state and with the number of the model that expl
 import copy
 from collections.abc import Callable, Iterator
 from functools import lru_cache
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -60,7 +61,27 @@ def mjx_steps(model: mujoco.MjModel, commanded: Commanded = ()) -> Steps:
     return steps
 
 
-def disagreement(
+class Comparison(NamedTuple):
+    """Some steps beside C MuJoCo's.
+
+    states: at how many states. largest: of all differences, over what rounding is allowed.
+    differs: where that is more than 1, in a sentence; None where it is nowhere.
+    """
+
+    states: int
+    largest: float
+    differs: str | None
+
+
+def points(
+    model: mujoco.MjModel, constraints: Box, count: int
+) -> tuple[Float[Array, "k n"], Float[Array, "k m"]]:
+    """Where steps are compared: so many random states and actions of the box, and as many of its corners."""
+    x, a = probes(model, constraints, count)
+    return x[: 2 * count], a[: 2 * count]
+
+
+def compare(
     model: mujoco.MjModel,
     steps: Steps,
     constraints: Box,
@@ -68,13 +89,12 @@ def disagreement(
     names: tuple[str, ...],
     count: int = 256,
     commanded: Commanded = (),
-) -> str | None:
-    """Where `steps` and C MuJoCo differ by more than rounding, in a sentence; None where they agree.
+) -> Comparison:
+    """How far `steps` and C MuJoCo differ at `points`.
 
     magnitude: per coordinate, what rounding is measured against (a certificate's). names: of the state.
-    count: random states; as many corners are looked at as well.
     """
-    x, a = (values[: 2 * count] for values in probes(model, constraints, count))
+    x, a = points(model, constraints, count)
     if x.shape[1] != model.nq + model.nv:
         raise ValueError(f"the constraint box has {x.shape[1]} coordinates, the state {model.nq + model.nv}")
     ctrl = reference.controls_at(model, commanded)(x, a)
@@ -85,14 +105,16 @@ def disagreement(
     difference = np.abs(ours - theirs)
     excess = np.where(np.isnan(difference), np.inf, difference / np.maximum(granted, 1e-300))
     row, coordinate = np.unravel_index(int(excess.argmax()), excess.shape)
-    if excess[row, coordinate] <= 1:
-        return None
+    largest = float(excess[row, coordinate])
+    if largest <= 1:
+        return Comparison(len(x), largest, None)
     name = names[coordinate] if names else f"state {coordinate}"
-    return (
+    differs = (
         f"the next {name} is {ours[row, coordinate]:.9g}, C MuJoCo says {theirs[row, coordinate]:.9g} "
         f"(allowed for rounding: {granted[coordinate]:.2g}) at the state {x[row].tolist()} and the action "
         f"{a[row].tolist()}; {_likely(model, x[row], ctrl[row], ours[row], granted)}"
     )
+    return Comparison(len(x), largest, differs)
 
 
 def check_agreement(
@@ -119,7 +141,7 @@ def _compared(
 ) -> str | None:
     box = Box(*map(np.array, boxes))
     steps = compiled_steps(model, commanded)
-    return disagreement(model, steps, box, np.array(magnitude), names, AT_LOAD, commanded)
+    return compare(model, steps, box, np.array(magnitude), names, AT_LOAD, commanded).differs
 
 
 def _likely(model: mujoco.MjModel, x: Array, ctrl: Array, ours: Array, granted: Array) -> str:

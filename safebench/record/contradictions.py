@@ -75,6 +75,12 @@ def _version(result: Result) -> Iterator[str]:
         wrong = {entry is not None for entry in found} - {version >= since}
         if wrong:
             yield f"{name}: {'is' if wrong.pop() else 'is not'} recorded in a file of version {version}"
+    compared = result.equality is not None
+    if compared != (version >= 6 and result.physics == "compiled"):
+        yield (
+            f"equality: {'is' if compared else 'is not'} recorded in a file of version {version} "
+            f"with {result.physics} physics"
+        )
     if version < 3 and any(curve.success is not None for curve in curves):
         yield f"curve.success: is recorded in a file of version {version}"
     if version < 4 and result.task.options is not None:

@@ -16,7 +16,7 @@ import numpy as np
 from safebench.record.reached import interactions_to_final
 from safebench.record.strict_json import about
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 OLDEST_VERSION = 1
 """Files of this version are read too: they lack the fields that have a default."""
 NAME = "[a-z0-9][a-z0-9.+-]*"
@@ -247,6 +247,17 @@ class CertificateRecord:
 
 
 @dataclass(frozen=True)
+class Equality:
+    """How steps of the compiled physics and of MJX compared with C MuJoCo's, before training."""
+
+    states: int = about("states at which they were compared, corners of the box among them", minimum=1)
+    compiled: float = about(
+        "largest difference of compiled physics, over what rounding is allowed", minimum=0, maximum=1
+    )
+    mjx: float = about("largest difference of MJX, over what rounding is allowed", minimum=0, maximum=1)
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """The evaluation protocol: deterministic policy, safeguard and disturbance on, fixed keys."""
 
@@ -316,6 +327,9 @@ class Result:
         "steps",
         minimum=1,
         default=None,
+    )
+    equality: Equality | None = about(
+        "of compiled physics with MuJoCo; null: other physics, or not recorded", default=None
     )
 
     @property

@@ -90,8 +90,7 @@ def departures_from_standard(result: Result, standard: Standard) -> Iterator[str
     yield from protocol(
         result, standard.seeds, standard.budget, standard.episodes, standard.points, standard.precision
     )
-    if result.physics != standard.physics:
-        yield f"physics: {result.physics} instead of {standard.physics}"
+    yield from physics(result, standard.physics)
     if standard.evaluated is not None and any(
         run.curve.interactions != standard.evaluated for run in result.runs
     ):
@@ -109,6 +108,15 @@ def certificate(result: Result, known: Collection[str]) -> Iterator[str]:
         yield f"certificate: {result.certificate.sha256[:12]}... is not known for {result.task.name}"
     elif not result.certificate.verified:
         yield "certificate: was not verified before training"
+
+
+def physics(result: Result, standard: str) -> Iterator[str]:
+    """Whether the physics is another one than the standard, or compiled without having been compared."""
+    if result.physics == "compiled" and standard == "mjx":
+        if result.equality is None:
+            yield "equality: compiled physics is standard only where it was compared with MJX before training"
+    elif result.physics != standard:
+        yield f"physics: {result.physics} instead of {standard}"
 
 
 def protocol(

@@ -73,6 +73,7 @@ def _cells(entry: Entry) -> dict[str, str]:
         "violations": f"{entry.violations:,}",
         "interventions %": f"{100 * entry.interventions / max(entry.steps, 1):.1f}",
         "skipped": "-" if entry.skipped is None else f"{entry.skipped:,}",
+        "physics": entry.physics,
         "s/1000": f"{entry.seconds_per_1000_interactions:.3g}",
     }
 

@@ -68,6 +68,7 @@ def _counted(parts: list[Safety]) -> result.Counters:
 def result_of(
     prepared: Prepared,
     verified: bool,
+    equality: result.Equality | None,
     points: list[Point],
     updates: int,
     seconds: list[float],
@@ -76,8 +77,8 @@ def result_of(
 ) -> Result:
     """The result of a training that gave these points, so many updates apart.
 
-    verified: whether the certificate was proven before. seconds: since training began, at every point.
-    evaluation_seconds: what part of them evaluating took.
+    verified: whether the certificate was proven before. equality: of compiled physics with MuJoCo.
+    seconds: since training began, at every point. evaluation_seconds: what part of them evaluating took.
     """
     cell, task = prepared.cell, prepared.task
     stacked: Point = jax.tree.map(lambda *leaves: np.stack(leaves), *points)  # leading axes: points, seeds
@@ -110,6 +111,7 @@ def result_of(
         ),
         provenance=provenance.collect(programs.recorded(task.dynamics)),
         budget=cell.interactions,
+        equality=equality,
     )
 
 

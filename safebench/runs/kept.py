@@ -95,6 +95,15 @@ def identity(prepared: Prepared) -> dict[str, Any]:
     return json.loads(json.dumps(_flat(nested), default=repr))
 
 
+def of_physics(prepared: Prepared) -> dict[str, Any]:
+    """What of the identity decides a step of the task's physics."""
+    other = (
+        *("learner", "safeguard", "seeds", "interactions", "evaluation", "precision", "devices"),
+        *("code of the learner", "code of the safeguard", "jax.jax_enable_x64"),
+    )
+    return {name: value for name, value in identity(prepared).items() if not name.startswith(other)}
+
+
 def save(folder: Path, points: int, run: Mapping[str, Any], tree: Any) -> None:
     """Keep `tree`, an `identity` with it, in place of what was kept before; a kill leaves one or the other.
 

@@ -24,14 +24,19 @@ Files = Mapping[str, str]
 
 
 def cell_of(found: Result, given: Files = MappingProxyType({})) -> Cell:
-    """The standard cell a result claims to be; with plug-in files the very cell that it records.
+    """The standard cell a result claims to be, with its physics; with plug-in files the very cell that it
+    records.
 
     Raises:
         LookupError: if its suite, or that cell in it, is unknown.
     """
     if given:
         return _recorded(found, given)
-    return suites.standard_cell(found)
+    return replace(suites.standard_cell(found), physics=_physics(found))
+
+
+def _physics(found: Result) -> str:
+    return "mjx" if found.physics == "plain" else found.physics
 
 
 def _recorded(found: Result, given: Files) -> Cell:
@@ -43,7 +48,7 @@ def _recorded(found: Result, given: Files) -> Cell:
         suite=found.suite,
         seeds=found.seeds,
         interactions=found.budget or found.interactions,
-        physics="mjx" if found.physics == "plain" else found.physics,
+        physics=_physics(found),
         precision=found.precision,
         learner_changes=spelt_out(found.learner.config),
         safeguard_changes=spelt_out(found.safeguard.config),
@@ -70,6 +75,7 @@ def standard_of(found: Result, given: Files = MappingProxyType({})) -> Standard:
     cell = cell_of(found, given)
     prepared = prepare(cell)
     updates, points = schedule(prepared)
+    installed = prepared.task.dynamics.physics
     return Standard(
         task=prepared.task_record,
         safeguard=plain_record(prepared.safeguard_record),
@@ -78,7 +84,7 @@ def standard_of(found: Result, given: Files = MappingProxyType({})) -> Standard:
         budget=cell.interactions,
         episodes=cell.evaluation_starts,
         precision=cell.precision,
-        physics=prepared.task.dynamics.physics,
+        physics="mjx" if installed == "compiled" and not given else installed,
         points=cell.evaluations,
         certificates=certificates.known_digests(prepared.task.certificate),
         own_settings=bool(given),

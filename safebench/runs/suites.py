@@ -31,10 +31,13 @@ CUSTOM = "custom"
 """The suite of cells named one by one: standard seeds and budgets."""
 STANDARD_SEEDS = 10
 COMPARED = (
-    *("seeds", "interactions", "physics", "precision"),
+    *("seeds", "interactions", "precision"),
     *("evaluations", "evaluation_starts", "evaluation_horizon"),
 )
-"""The fields of a cell that are settings, beside the changes of learner and safeguard."""
+"""The fields of a cell that are settings, beside the changes of learner and safeguard.
+
+Not the physics: a result says how compiled physics compared with MJX (`safebench.runs.equality`).
+"""
 PAPER_TASKS = ("pendulum", "quadrotor", "energy", "energy-heating")
 """The paper's energy task is energy-heating; energy is its house all year, with a pump that cools as well."""
 PAPER_OTHER_LEARNERS = ("none", "boundary-projection", "ray-mask")

@@ -19,7 +19,7 @@ from safebench.learning.learner import Progress, TrainingState
 from safebench.plugin import speaking
 from safebench.record.result import Result
 from safebench.runs import checkpoint as checkpoints
-from safebench.runs import curves, devices, kept, programs
+from safebench.runs import curves, devices, equality, kept, programs
 from safebench.runs.cell import Cell
 from safebench.runs.curves import Point, result_of
 from safebench.runs.events import Snapshot
@@ -103,7 +103,8 @@ def run(
 
     Raises:
         LookupError, ValueError: for a bad cell, before anything is compiled, or a certificate that
-            does not prove its set. OSError: if the checkpoint cannot be written.
+            does not prove its set, or compiled physics that is not MuJoCo's.
+        OSError: if the checkpoint cannot be written.
     """
     # A seed names the same random numbers whatever the caller's jax makes of `jax.random.key`.
     with jax.default_prng_impl(STREAM), jax.threefry_partitionable(True):
@@ -141,10 +142,11 @@ def _run(
     measure = program("evaluation", evaluated(prepared), shapes, EVALUATION)
     point = Point(train.out[1], measure.out)
     before = None if folder is None else _before(folder, identity, state, point, remark)
-    compiled = None
-    if before is None or len(before[1].points) < wanted:
-        with ThreadPoolExecutor(2) as pool:  # XLA compiles both at a time
-            compiled = [made.result() for made in [pool.submit(each.compile) for each in (train, measure)]]
+    needed = (train, measure) if before is None or len(before[1].points) < wanted else ()
+    with ThreadPoolExecutor(2) as pool:  # XLA compiles two at a time
+        made = [pool.submit(each.compile) for each in needed]
+        equal = pool.submit(equality.compared, prepared).result()
+        compiled = [each.result() for each in made]
     at = Reached([], [], [], time.perf_counter() - started)
     if before is not None:
         state, at = before
@@ -161,7 +163,6 @@ def _run(
     started = time.perf_counter() - (at.seconds[-1] if at.seconds else 0.0)
     kept_at, complained = at.seconds[-1] if at.seconds else 0.0, False
     for index in range(len(at.points), wanted):
-        assert compiled is not None
         state, progress = jax.block_until_ready(compiled[0](state))
         between = time.perf_counter()
         at.points.append(jax.tree.map(np.asarray, Point(progress, compiled[1](state))))
@@ -182,7 +183,7 @@ def _run(
         if report is not None:
             report(snapshot())
     found = result_of(
-        prepared, verified, at.points, updates, at.seconds, at.compile_seconds, sum(at.evaluating)
+        prepared, verified, equal, at.points, updates, at.seconds, at.compile_seconds, sum(at.evaluating)
     )
     if checkpoint is not None:
         policies = jax.jit(jax.vmap(learner.policy))(state)

@@ -31,12 +31,17 @@ def changed(old: str, new: str) -> mujoco.MjModel:
 def test_c_mujoco_steps_as_compiled(name):
     model, box = load(name), BOXES[name]
     ours = agreement.compiled_steps(model)
-    assert agreement.disagreement(model, ours, box, largest(box), ()) is None
+    found = agreement.compare(model, ours, box, largest(box), ())
+    assert found.differs is None
+    assert 0 <= found.largest <= 1
 
 
 def test_mjx_steps_as_compiled():
     steps = agreement.mjx_steps(PLAIN)
-    assert agreement.disagreement(PLAIN, steps, BOX, GRANTED, NAMES, agreement.FEW) is None
+    found = agreement.compare(PLAIN, steps, BOX, GRANTED, NAMES, agreement.FEW)
+    assert found.differs is None
+    assert 0 < found.largest <= 1
+    assert found.states == len(agreement.points(PLAIN, BOX, agreement.FEW)[0])
 
 
 HINGE = 'type="hinge" axis="0 1 0"'
@@ -62,7 +67,9 @@ DIFFERENT = {
 @pytest.mark.parametrize("feature", DIFFERENT)
 def test_what_c_mujoco_does_otherwise_is_named(feature):
     """The compiled dynamics know nothing of the feature: as if it had been forgotten in them."""
-    problem = agreement.disagreement(DIFFERENT[feature], agreement.compiled_steps(PLAIN), BOX, GRANTED, NAMES)
+    problem = agreement.compare(
+        DIFFERENT[feature], agreement.compiled_steps(PLAIN), BOX, GRANTED, NAMES
+    ).differs
     assert problem is not None
     assert problem.startswith(("the next theta is", "the next thetadot is"))
     assert feature in problem
@@ -70,7 +77,7 @@ def test_what_c_mujoco_does_otherwise_is_named(feature):
 
 
 def test_a_nan_is_a_disagreement():
-    problem = agreement.disagreement(PLAIN, lambda x, a: np.full_like(x, np.nan), BOX, GRANTED, NAMES)
+    problem = agreement.compare(PLAIN, lambda x, a: np.full_like(x, np.nan), BOX, GRANTED, NAMES).differs
     assert "is nan" in problem
 
 

@@ -48,6 +48,12 @@ def test_an_honest_file_passes(tmp_path, safeguard):
     assert submit(tmp_path, data, f"pendulum/{safeguard}--shac.json") == []
 
 
+def test_compiled_physics_that_was_compared_passes(tmp_path):
+    data = plain(make())
+    data["physics"], data["equality"] = "compiled", {"states": 64, "compiled": 0.5, "mjx": 0.5}
+    assert submit(tmp_path, data) == []
+
+
 def test_a_setting_that_is_off_need_not_be_named(tmp_path):
     """A file from before the setting was there; one that is on is named."""
     data = plain(make())
@@ -250,7 +256,24 @@ def half_precision(data):
 
 
 def other_physics(data):
+    data["physics"] = "plain"
+
+
+def compiled_physics_of_an_older_version(data):
+    data["physics"], data["schema_version"] = "compiled", 5
+
+
+def compiled_physics_that_was_not_compared(data):
     data["physics"] = "compiled"
+
+
+def compared_though_not_compiled(data):
+    data["equality"] = {"states": 64, "compiled": 0.5, "mjx": 0.5}
+
+
+def compiled_physics_that_differs(data):
+    data["physics"] = "compiled"
+    data["equality"] = {"states": 64, "compiled": 0.5, "mjx": 1.5}
 
 
 def faster_than_its_time(data):
@@ -363,10 +386,14 @@ TAMPERINGS = {
     admitted_change: r"not standard \(changed: learner\.gamma\)",
     hidden_change: "standard must be true exactly when nothing is changed",
     half_precision: "precision: float32 instead of float64",
-    other_physics: "physics: compiled instead of mjx",
+    other_physics: "physics: plain instead of mjx",
+    compiled_physics_of_an_older_version: "equality: compiled physics is standard only where it was compared",
+    compiled_physics_that_was_not_compared: "equality: is not recorded in a file of version 6 with compiled",
+    compared_though_not_compiled: "equality: is recorded in a file of version 6 with mjx physics",
+    compiled_physics_that_differs: r"equality\.mjx: must be at most 1",
     faster_than_its_time: r"timing\.seconds_per_1000_interactions is",
     evaluated_for_longer_than_it_took: r"timing\.evaluation_seconds is 30\.3, more than the 30 of",
-    evaluated_for_an_unknown_time: r"timing\.evaluation_seconds: is not recorded in a file of version 5",
+    evaluated_for_an_unknown_time: r"timing\.evaluation_seconds: is not recorded in a file of version 6",
     seconds_after_the_end: r"curve\.seconds end after",
     from_the_future: "lies in the future",
     no_date: "is no date",
@@ -377,7 +404,7 @@ TAMPERINGS = {
     unknown_task: "unknown task 'pendulum-easy'",
     options_that_settings_do_not_name: r"task\.options: settings\.changed does not name task\.length",
     options_before_there_were_any: r"task\.options: is recorded in a file of version 3",
-    wrong_schema_version: "this version reads 1 to 5, not 99",
+    wrong_schema_version: "this version reads 1 to 6, not 99",
     smuggled_field: "'__reduce__': is not a field",
     missing_field: r"runs\[0\]\.evaluation: is missing",
     negative_violations: r"runs\[0\]\.training\.violations: must be at least 0",
@@ -509,13 +536,13 @@ GOAL_TAMPERINGS = {
     success_of_no_seed: r"curve\.success: is missing, but the task has a goal",
     truncated_success: r"curve columns differ in length \(success has 8",
     truncated_switches: r"curve columns differ in length \(evaluation\.switches has 8",
-    no_switches: r"curve\.evaluation\.switches: is not recorded in a file of version 5",
+    no_switches: r"curve\.evaluation\.switches: is not recorded in a file of version 6",
     fewer_switches: r"seed 0: training\.switches is 3, but its curve gives 40000",
     switches_that_decrease: r"curve\.training\.switches decreases",
     more_switches_than_steps: "15601 switches in 15600 steps",
     episodes_violated_without_a_violation: r"curve\.violated: 32 of 64 episodes, but 0 violations",
     half_an_episode: r"curve\.violated: 0\.0078125 is no share of 64 episodes",
-    no_violated_episodes: r"curve\.violated: is not recorded in a file of version 5",
+    no_violated_episodes: r"curve\.violated: is not recorded in a file of version 6",
     an_older_version: r"curve\.success: is recorded in a file of version 2",
 }
 

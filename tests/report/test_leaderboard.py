@@ -140,7 +140,8 @@ def test_goals_have_columns_on_the_task_that_has_one():
     assert " | 100.0 | 6.00 | 1.6 | " in first
     assert "success" not in second.split("Violations and")[0]
     assert "Success" not in leaderboard.markdown(leaderboard.make(cells[2:]))
-    assert {line.count("|") for line in first.splitlines() if line.startswith("|")} == {12}
+    assert {line.count("|") for line in first.splitlines() if line.startswith("|")} == {13}
+    assert "| skipped | physics | s/1000 |" in first
 
 
 def test_an_older_result_says_nothing_of_goals_and_switches():

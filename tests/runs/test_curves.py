@@ -8,6 +8,7 @@ from safebench.env.evaluate import Evaluation
 from safebench.env.safety import Safety
 from safebench.learning.learner import Progress
 from safebench.record import submission
+from safebench.record.result import Equality
 from safebench.runs import curves
 from safebench.runs.prepare import evaluation_of, prepare
 
@@ -55,6 +56,9 @@ def points(steps, episodes_steps, arrivals=ARRIVALS):
     ]
 
 
+EQUAL = Equality(40, 0.25, 0.5)
+
+
 @pytest.fixture(scope="module")
 def prepared():
     return prepare(tiny("none"))
@@ -63,7 +67,7 @@ def prepared():
 def made(prepared, **changes):
     updates, steps = 1, prepared.learner.interactions
     seen = points(steps, (STARTS + 1) * evaluation_of(prepared).horizon, **changes)
-    return curves.result_of(prepared, True, seen, updates, [1.0, 2.0, 3.0], 1.0, 0.5)
+    return curves.result_of(prepared, True, EQUAL, seen, updates, [1.0, 2.0, 3.0], 1.0, 0.5)
 
 
 def test_the_columns_of_a_result_are_what_the_episodes_gave(prepared):

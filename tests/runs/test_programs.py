@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 from tiny_cells import tiny, untimed
 
-from safebench.runs import programs
+from safebench.runs import equality, programs
 from safebench.runs.prepare import prepare
 from safebench.runs.train import run
 
 CELL = tiny("ray-mask")
-KINDS = ("evaluation", "start", "training")
+KINDS = ("compiled", "evaluation", "mjx", "start", "training")
+"""How the names of files begin: of the programs that compare physics, too."""
 
 
 @contextlib.contextmanager
@@ -23,6 +24,7 @@ def caching(folder):
     """A compilation cache in this folder, or none."""
     before = jax.config.values["jax_compilation_cache_dir"]
     jax.config.update("jax_compilation_cache_dir", folder and str(folder))
+    equality._moved_by_mjx.cache_clear()
     try:
         yield folder
     finally:

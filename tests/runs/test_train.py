@@ -34,7 +34,9 @@ def test_a_result_tells_what_was_run(folder, cells):
     assert found.physics == "compiled"
     assert found.certified
     assert not found.settings.standard
-    assert {"physics", "seeds", "interactions", "learner.window"} <= set(found.settings.changed)
+    assert {"seeds", "interactions", "learner.window"} <= set(found.settings.changed)
+    assert "physics" not in found.settings.changed
+    assert 0 < max(found.equality.compiled, found.equality.mjx) <= 1
     assert {"evaluation_starts", "evaluation_horizon"} <= set(found.settings.changed)
     assert not list(submission.consistency(found))
     assert found.learner.config["window"] == 4
