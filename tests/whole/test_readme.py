@@ -165,7 +165,7 @@ def test_the_recorded_speeds_are_what_the_readme_says():
         if not searched and row["task"] in ("pendulum", "quadrotor"):
             said = {"pendulum": (2.5, 2.9), "quadrotor": (9, 52)}[row["task"]][searching]
             assert row["forward_backward_us"] <= said + 0.005, row
-            assert f" {said}" in README
+            assert f" {said}" in " ".join(README.split())
         faster += [row["faster"]] if row["faster"] else []
     assert min(faster) > 200
     assert f" {min(faster):.0f}"[:-1] + "0 to " in README
