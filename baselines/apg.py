@@ -87,6 +87,20 @@ SETTINGS = MappingProxyType(
 its SHAC's (Walter et al., arXiv 2506.01665, appendix), except that energy's window of 550 steps is cut to
 48, where 0.9^48 < 1 %, and its learning rate, made for 550 steps, is ours."""
 
+SEARCH = MappingProxyType(
+    {
+        "environments": (8, 16, 32),
+        "window": (16, 32, 64),
+        "discount": (0.9, 0.95, 0.98),
+        "policy_rate": (5e-4, 1e-3, 2e-3, 5e-3),
+        "policy_betas": ((0.7, 0.95), (0.9, 0.999)),
+        "policy_hidden": ((64, 64), (128, 128)),
+        "deviation": (0.05, 0.1, 0.3),
+        "normalise": (False, True),
+    }
+)
+"""What `safebench sweep --draw` chooses from: every setting uniformly."""
+
 
 class State(NamedTuple):
     """Everything that changes during training."""

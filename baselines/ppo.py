@@ -161,6 +161,22 @@ SETTINGS = MappingProxyType(
 )
 """Tuned configurations by task name, each the same for every safeguard."""
 
+SEARCH = MappingProxyType(
+    {
+        "environments": (16, 32, 64),
+        "window": (16, 32, 64),
+        "discount": (0.95, 0.98, 0.99),
+        "policy_rate": (3e-4, 5e-4, 1e-3),
+        "policy_rate_end": (0.05, 1.0),
+        "entropy_weight": (0.0, 0.01),
+        "policy_hidden": ((64, 64), (128, 128)),
+        "reward_scale": (0.01, 0.05, 0.1),
+        "log_std_start": (-1.0, -0.5, 0.0),
+        "normalise": (False, True),
+    }
+)
+"""What `safebench sweep --draw` chooses from: every setting uniformly."""
+
 VARIANTS = {"ppo-lagrangian": {"cost_limit": 0.001, "multiplier_gains": (1.0, 0.1, 0.0)}}
 
 

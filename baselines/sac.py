@@ -155,6 +155,23 @@ SETTINGS = MappingProxyType(
 """Tuned configurations by task name, each the same for every safeguard. No setting was found with which the
 unguarded pendulum is learned: its stored transitions spin at thousands of rad/s."""
 
+SEARCH = MappingProxyType(
+    {
+        "gradient_steps_per_interaction": (0.05, 0.125, 0.25),
+        "batch": (128, 256),
+        "discount": (0.95, 0.98, 0.99),
+        "policy_delay": (1, 2),
+        "policy_rate": (5e-4, 1e-3),
+        "value_rate": (5e-4, 1e-3),
+        "temperature_start": (0.03, 0.1, 0.3),
+        "policy_hidden": ((64, 64), (128, 128)),
+        "value_hidden": ((64, 64), (128, 128)),
+        "reward_scale": (0.01, 0.1, 1.0),
+        "normalise": (False, True),
+    }
+)
+"""What `safebench sweep --draw` chooses from: every setting uniformly."""
+
 
 class Learned(NamedTuple):
     """What gradient steps change. critics and targets: parameters of both critics, stacked."""

@@ -163,6 +163,22 @@ SETTINGS = MappingProxyType(
 )
 """Tuned configurations by task name, each the same for every safeguard."""
 
+SEARCH = MappingProxyType(
+    {
+        "environments": (4, 8, 16, 32),
+        "window": (16, 32, 48),
+        "discount": (0.95, 0.98, 0.99),
+        "policy_rate": (1e-3, 2e-3, 4e-3),
+        "value_rate": (1e-3, 2e-3),
+        "value_fits": (4, 8),
+        "value_hidden": ((64, 64), (128, 128, 128)),
+        "reward_scale": (0.01, 0.05, 1.0),
+        "log_std_start": (-2.0, -1.0, 0.0),
+        "normalise": (False, True),
+    }
+)
+"""What `safebench sweep --draw` chooses from: every setting uniformly."""
+
 VARIANTS = {"shac-lagrangian": {"cost_limit": 0.001, "multiplier_gains": (1.0, 0.1, 0.0), "cost_margin": 0.0}}
 
 

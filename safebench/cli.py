@@ -244,12 +244,23 @@ def verify(
         "`safebench sweep -t pendulum -g ray-mask -l shac --over learner.discount=0.9,0.95,0.99 "
         "--over learner.window=16,32 --seeds 3 -n 50000`",
         "`safebench sweep -t pendulum -g none -l shac --over 'learner.policy_hidden=(64,64),(128,128)'`",
+        "`safebench sweep -t pendulum -l apg --draw 24` (fair tuning, on seeds that no result uses)",
     )
 )
 def sweep(
     over: Annotated[
-        list[str], Option(help="learner.FIELD=VALUE,VALUE,... or safeguard.FIELD=...; tuples in brackets.")
-    ],
+        list[str] | None,
+        Option(help="learner.FIELD=VALUE,VALUE,... or safeguard.FIELD=...; tuples in brackets."),
+    ] = None,
+    draw: Annotated[
+        int | None,
+        Option(
+            min=1,
+            max=1000,
+            help="Instead of --over: so many settings drawn from the learner's SEARCH, trained on tuning "
+            "seeds with none and boundary-projection [or -g], and the best recorded. The ruleset's: 24.",
+        ),
+    ] = None,
     task: options.Tasks = None,
     safeguard: options.Safeguards = None,
     learner: options.Learners = None,
@@ -266,9 +277,13 @@ def sweep(
     _start_jax(precision, here=False)
     from safebench.commands.choice import Choice
     from safebench.commands.sweep import run_sweep
+    from safebench.commands.tune import run_tuning
 
     choice = Choice(task, safeguard, learner, seeds, interactions, physics, precision, assign or ())
-    _exit(run_sweep(over, choice, out, force, workers, console))
+    if draw is None:
+        _exit(run_sweep(over or (), choice, out, force, workers, console))
+    else:
+        _exit(run_tuning(draw, over or (), choice, out, force, workers, console))
 
 
 @app.command(

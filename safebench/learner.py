@@ -2,7 +2,8 @@
 
 A learner is a module with a frozen `Config`, `SETTINGS` (tuned configs by task name) and
 `make(env, config, interactions) -> Learner`; see `baselines/shac.py`. `VARIANTS`, written out as a literal,
-may give further names to the module: each with what it changes in the config.
+may give further names to the module: each with what it changes in the config. `SEARCH`, which maps
+settings to tuples of choices, is what `safebench sweep --draw` draws from.
 """
 
 from safebench.env.derivatives import smallest

@@ -120,6 +120,14 @@ def require_defined(plugin: Plugin) -> None:
             f"not {variants!r:.80}"
         )
 
+    search = defined.get("SEARCH", {})
+    if not (
+        isinstance(search, Mapping) and all(isinstance(each, tuple) and each for each in search.values())
+    ):
+        raise BrokenPlugin(
+            f"{plugin.file}: SEARCH must map names of settings to tuples of their choices, not {search!r:.80}"
+        )
+
 
 @contextlib.contextmanager
 def speaking(file: str, function: str = "") -> Iterator[None]:

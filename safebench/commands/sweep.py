@@ -1,8 +1,9 @@
-"""`safebench sweep`: train every combination of some settings and rank them in one table."""
+"""`safebench sweep --over`: train every combination of some settings and rank them in one table."""
 
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from rich import box
 from rich.console import Console
@@ -38,8 +39,30 @@ def run_sweep(
     Raises:
         ValueError, LookupError: for a bad field, value or cell, before anything runs.
     """
-    grid = sweep.parse(over)
-    bases = choice.product()
+    combinations = sweep.every(sweep.parse(over))
+    return run_combinations(choice.product(), combinations, folder, force, workers, console).kept
+
+
+class Ran(NamedTuple):
+    """What a sweep gave. kept: whether all cells ended and kept their promise."""
+
+    done: list[tuple[Combination, Result]]
+    kept: bool
+
+
+def run_combinations(
+    bases: Sequence[Cell],
+    combinations: Sequence[Combination],
+    folder: Path,
+    force: bool,
+    workers: int | None,
+    console: Console,
+) -> Ran:
+    """Run every cell with every combination, print and write their ranking.
+
+    Raises:
+        ValueError, LookupError: for a bad field, value or cell, before anything runs.
+    """
     place = place_of(HERE, workers)
     require_device(place)
     for path in _files(folder):
@@ -51,12 +74,12 @@ def run_sweep(
         return outcomes[-1].results
 
     try:
-        done = ranked(sweep.run(bases, grid, folder, prepare, run_cells, console))
+        done = sweep.run(bases, combinations, folder, prepare, run_cells, console)
     except KeyboardInterrupt:
         console.print(INTERRUPTED, soft_wrap=True)
         raise Interrupted from None
     if done:
-        found = table(done)
+        found = table(ranked(done))
         show(found, console)
         for path in write(found, folder):
             console.print(Text(f"Wrote {path}"), soft_wrap=True)
@@ -64,9 +87,8 @@ def run_sweep(
         say_failed(outcome, console)
     results = [result for _, result in done]
     kept_promise = keep_promises(results, console)
-    return kept_promise and not any(
-        [*(outcome.failed for outcome in outcomes), *(r.failed_seeds for r in results)]
-    )
+    failed = any([*(outcome.failed for outcome in outcomes), *(r.failed_seeds for r in results)])
+    return Ran(done, kept_promise and not failed)
 
 
 def ranked(done: Sequence[tuple[Combination, Result]]) -> list[tuple[Combination, Result]]:

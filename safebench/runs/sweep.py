@@ -1,4 +1,4 @@
-"""A grid of settings: one cell for each combination, each in its own folder."""
+"""Combinations of settings, all of a grid or some drawn: one cell for each, each in its own folder."""
 
 import dataclasses
 import itertools
@@ -50,7 +50,7 @@ def parse(over: Sequence[str]) -> dict[str, tuple[str, ...]]:
     return grid
 
 
-def combinations(grid: Mapping[str, Sequence[str]]) -> list[Combination]:
+def every(grid: Mapping[str, Sequence[str]]) -> list[Combination]:
     """Every combination of the values, the last field changing fastest."""
     return [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
 
@@ -60,7 +60,7 @@ def folder_name(combination: Combination) -> str:
     return ",".join(f"{name}={_file_name(value)}" for name, value in combination.items())
 
 
-def cells(base: Cell, grid: Mapping[str, Sequence[str]]) -> dict[str, Cell]:
+def cells(base: Cell, combinations: Sequence[Combination]) -> dict[str, Cell]:
     """The cell of every combination, by the name of its folder.
 
     Raises:
@@ -69,11 +69,11 @@ def cells(base: Cell, grid: Mapping[str, Sequence[str]]) -> dict[str, Cell]:
     fixed = [f"learner.{name}" for name, _ in base.learner_changes]
     fixed += [f"safeguard.{name}" for name, _ in base.safeguard_changes]
     fixed += [f"task.{name}" for name, _ in base.task_changes]
-    both = sorted(set(fixed) & set(grid))
+    both = sorted(set(fixed) & {name for combination in combinations for name in combination})
     if both:
         raise ValueError(f"{both[0]} is both set (--set) and swept (--over)")
     found: dict[str, Cell] = {}
-    for combination in combinations(grid):
+    for combination in combinations:
         name = folder_name(combination)
         if name in found:
             raise ValueError(f"two combinations would share the folder {name!r}: choose other values")
@@ -89,13 +89,13 @@ def cells(base: Cell, grid: Mapping[str, Sequence[str]]) -> dict[str, Cell]:
 
 def run(
     bases: Sequence[Cell],
-    grid: Mapping[str, Sequence[str]],
+    combinations: Sequence[Combination],
     folder: Path,
     prepare: Callable[[Cell], object],
     execute: Callable[[list[Cell], Path], list[Result]],
     console: Console,
 ) -> list[tuple[Combination, Result]]:
-    """Run every combination of every base cell, finished ones skipped; in the order of the grid.
+    """Run every combination of every base cell, finished ones skipped; in the order given.
 
     prepare: builds a cell, raising for bad settings: all are tried before the first runs.
 
@@ -104,13 +104,11 @@ def run(
     """
     by_folder: dict[str, list[Cell]] = {}
     for base in bases:
-        for name, cell in cells(base, grid).items():
+        for name, cell in cells(base, combinations).items():
             by_folder.setdefault(name, []).append(cell)
             prepare(cell)
     done: list[tuple[Combination, Result]] = []
-    for index, (combination, (name, chosen)) in enumerate(
-        zip(combinations(grid), by_folder.items(), strict=True)
-    ):
+    for index, (combination, (name, chosen)) in enumerate(zip(combinations, by_folder.items(), strict=True)):
         number = (f"{index + 1} of {len(by_folder)}:", "bold")
         console.print(Text.assemble(number, f" {name}"), soft_wrap=True)
         done += [(combination, result) for result in execute(chosen, folder / name)]

@@ -10,7 +10,7 @@ from tiny_cells import tiny
 
 from safebench.commands import verify
 from safebench.record import files
-from safebench.record.result import CertificateRecord, make_run
+from safebench.record.result import CertificateRecord, Equality, make_run
 from safebench.runs import suites
 from safebench.runs.paths import path_of
 from safebench.runs.prepare import prepare
@@ -110,6 +110,7 @@ def of_a_file(tmp_path):
         learner=prepared.learner_record,
         settings=suites.settings_of(cell),
         physics="compiled",
+        equality=Equality(40, 0.25, 0.5),
         certificate=CertificateRecord(certificate.digest(prepared.task.certificate), True),
     )
     path = path_of(cell, tmp_path)

@@ -1,12 +1,13 @@
 """The commands of the documentation: read by the real command line, and run, the costly ones made small."""
 
+import dataclasses
 import glob
 import itertools
 import re
 import shlex
 import subprocess
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,7 +21,7 @@ from safebench.commands.bench_parts import PARTS
 from safebench.commands.bench_physics import CHAIN
 from safebench.commands.choice import Choice, to_run
 from safebench.commands.run import place_of
-from safebench.runs import presets, suites, sweep
+from safebench.runs import presets, suites, sweep, tuning
 from safebench.runs.cell import Cell
 from safebench.runs.track import OPENERS
 
@@ -31,6 +32,7 @@ NOT_RUN = {
     "safebench run --suite full --on ray:auto": "needs a Ray cluster; tests/runs/test_cluster.py starts one",
     "safebench run --suite quick --track tensorboard": "needs tensorboardX",
     "python docs/examples/(adapters_speed|policy_or_environment).py.*": "minutes of measuring and training",
+    "safebench sweep .*--draw 24.*": "48 trainings; tests/commands/test_tune.py runs fewer",
     "safebench verify submission/.*": "what the tests train is made small, and so refused as not standard",
 }
 """Commands (regular expressions) that are only read, and why."""
@@ -121,10 +123,10 @@ def check(parsed: Parsed) -> None:
     if parsed.name in ("run", "sweep"):
         options = ("task", "safeguard", "learner", "seeds", "interactions", "physics", "precision")
         choice = Choice(*(values[option] for option in options), values["assign"] or ())
-        cells = to_run(choice, values.get("suite"))
-        grid = sweep.parse(values["over"]) if parsed.name == "sweep" else {}
+        if values.get("draw"):
+            choice = dataclasses.replace(choice, safeguards=choice.safeguards or list(tuning.SAFEGUARDS))
         for cell in [
-            found for base in cells for found in (sweep.cells(base, grid).values() if grid else [base])
+            found for base in to_run(choice, values.get("suite")) for found in _combined(base, values)
         ]:
             if cell.task_changes or cell.safeguard_changes or cell.learner_changes:
                 small_cells.check(cell)
@@ -141,6 +143,15 @@ def check(parsed: Parsed) -> None:
                 presets.resolve(name)
             else:
                 registry.find(kind, name)
+
+
+def _combined(base: Cell, values: Mapping[str, Any]) -> Iterable[Cell]:
+    """The cell with every combination of settings that a sweep asks for; itself where there is none."""
+    if values.get("draw"):
+        return sweep.cells(base, tuning.drawn(base.learner, base.task, values["draw"])).values()
+    if values.get("over"):
+        return sweep.cells(base, sweep.every(sweep.parse(values["over"]))).values()
+    return [base]
 
 
 def _registered(option: str, value: Any) -> Any:

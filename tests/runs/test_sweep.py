@@ -39,7 +39,7 @@ def test_what_is_no_grid_is_refused(over, message):
 
 def test_every_combination_is_a_cell_in_a_folder_of_its_own():
     grid = sweep.parse(["learner.discount=0.9,0.95", "learner.policy_hidden=(64, 64),(8,)"])
-    cells = sweep.cells(BASE, grid)
+    cells = sweep.cells(BASE, sweep.every(grid))
     assert list(cells) == [
         "learner.discount=0.9,learner.policy_hidden=64x64",
         "learner.discount=0.9,learner.policy_hidden=8",
@@ -54,9 +54,9 @@ def test_every_combination_is_a_cell_in_a_folder_of_its_own():
 
 def test_settings_that_contradict_each_other_are_refused():
     with pytest.raises(ValueError, match=r"learner\.window is both set"):
-        sweep.cells(BASE, sweep.parse(["learner.window=8,16"]))
+        sweep.cells(BASE, sweep.every(sweep.parse(["learner.window=8,16"])))
     with pytest.raises(ValueError, match="share the folder"):
-        sweep.cells(BASE, sweep.parse(["learner.policy_hidden=(8,8),[8,8]"]))
+        sweep.cells(BASE, sweep.every(sweep.parse(["learner.policy_hidden=(8,8),[8,8]"])))
 
 
 def test_bad_settings_stop_a_sweep_before_its_first_cell():
@@ -69,7 +69,9 @@ def test_bad_settings_stop_a_sweep_before_its_first_cell():
 
     grid = sweep.parse(["learner.discount=0.9,x"])
     with pytest.raises(ValueError, match="wants a float"):
-        sweep.run([BASE], grid, None, prepare, lambda cells, folder: ran.append(cells) or [], Console())
+        sweep.run(
+            [BASE], sweep.every(grid), None, prepare, lambda cells, folder: ran.append(cells) or [], Console()
+        )
     assert len(tried) == 2
     assert not ran
 
@@ -84,7 +86,7 @@ def test_every_base_cell_is_run_with_every_combination_in_the_order_of_the_grid(
 
     grid = sweep.parse(["learner.discount=0.9,0.8"])
     console = Console(file=io.StringIO())
-    done = sweep.run([BASE, other], grid, Path("out"), lambda cell: None, execute, console)
+    done = sweep.run([BASE, other], sweep.every(grid), Path("out"), lambda cell: None, execute, console)
     assert ran == [
         (Path("out") / f"learner.discount={value}", [("ray-mask", value), ("none", value)])
         for value in ("0.9", "0.8")
@@ -99,6 +101,6 @@ def test_a_grid_without_end_is_refused_before_it_is_made():
     digits = ",".join(f"0.{digit}" for digit in range(1, 10))
     fields = ("discount", "trace", "target_retention", "policy_rate")
     over = [f"learner.{field}={digits}" for field in fields]
-    assert len(sweep.combinations(sweep.parse(over))) == 6561
+    assert len(sweep.every(sweep.parse(over))) == 6561
     with pytest.raises(ValueError, match="asks for 59049 combinations, at most 10000"):
         sweep.parse([*over, f"learner.value_rate={digits}"])
