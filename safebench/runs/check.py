@@ -76,14 +76,18 @@ def check_task(task: Task, file: str, values: bool) -> None:
         _check_values(task, file)
 
 
-def check_safeguard(safeguard: Safeguard, task: Task, file: str) -> None:
+def check_safeguard(safeguard: Safeguard, task: Task, file: str, trace: bool = True) -> None:
     """A safeguard maps an action and an action set of the task to a Guarded of the right shapes.
+
+    trace: False: not its shapes, which take tenths of a second to trace.
 
     Raises:
         ValueError: "FILE: make() ...", with what was expected.
     """
     if not callable(safeguard):
         raise ValueError(f"{file}: make() gives {safeguard!r:.80}: expected a function (action, action set)")
+    if not trace:
+        return
     n, m, q = _sizes(task)
     x, a = vector(n), vector(m)
     parts: Any = [jax.ShapeDtypeStruct(shape, x.dtype) for shape in ((n,), (n, m), (n, q))]
@@ -102,8 +106,10 @@ def check_safeguard(safeguard: Safeguard, task: Task, file: str) -> None:
             raise ValueError(f"{file}: the safeguard's {name} is {shapes(part)}: expected shape {shape}")
 
 
-def check_learner(learner: Learner, env: Env, interactions: int, file: str) -> None:
+def check_learner(learner: Learner, env: Env, interactions: int, file: str, trace: bool = True) -> None:
     """A learner is one, its budget covers an update, and its policy acts. Its update is not traced here.
+
+    trace: False: nor is its policy.
 
     Raises:
         ValueError: "FILE: ...", with what was expected.
@@ -119,6 +125,8 @@ def check_learner(learner: Learner, env: Env, interactions: int, file: str) -> N
         raise ValueError(
             f"a budget of {interactions} interactions is less than one update of {file} ({per_update})"
         )
+    if not trace:
+        return
     key = jax.eval_shape(lambda: jax.random.key(0))
     with speaking(file, "initialise"):
         state = jax.eval_shape(learner.initialise, key)

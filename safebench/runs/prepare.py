@@ -48,6 +48,8 @@ def prepare(cell: Cell) -> Prepared:
     task_plugin = registry.find("task", cell.task)
     guard_plugin, safeguard_config = presets.resolved(cell.safeguard)
     learner_plugin = registry.find("learner", cell.learner)
+    # What is safebench's own fits together: tests try it, and no user waits for it.
+    built_in = all(map(_built_in, (task_plugin, guard_plugin, learner_plugin)))
     for plugin in (task_plugin, guard_plugin, learner_plugin):
         _check_name(plugin)
     safeguard_config = settings.with_options(safeguard_config, dict(cell.safeguard_changes), "safeguard")
@@ -60,14 +62,14 @@ def prepare(cell: Cell) -> Prepared:
     _check_evaluation(cell, task.horizon)
     check.check_task(task, _file(task_plugin), values=not _built_in(task_plugin))
     safeguard = _made(guard_plugin, safeguard_config)
-    check.check_safeguard(safeguard, task, _file(guard_plugin))
+    check.check_safeguard(safeguard, task, _file(guard_plugin), trace=not built_in)
     one_to_one = presets.one_to_one(guard_plugin.module, safeguard_config)
     env = Env(task, safeguard, _regularisation(guard_plugin, safeguard_config), one_to_one)
     try:
         learner = _made(learner_plugin, env, learner_config, cell.interactions)
     except NoDensity as error:
         raise ValueError(f"{error}, which {cell.safeguard!r} is not: choose from {_one_to_one()}") from None
-    check.check_learner(learner, env, cell.interactions, _file(learner_plugin))
+    check.check_learner(learner, env, cell.interactions, _file(learner_plugin), trace=not built_in)
 
     guard_name = cell.safeguard if guard_plugin.source is None else guard_plugin.name
     certified = guard_plugin.module.CERTIFIED
@@ -106,7 +108,7 @@ def prepare(cell: Cell) -> Prepared:
             learner_plugin,
         ),
         learner_file=_file(learner_plugin),
-        built_in=all(map(_built_in, (task_plugin, guard_plugin, learner_plugin))),
+        built_in=built_in,
     )
 
 

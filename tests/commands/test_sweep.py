@@ -7,13 +7,13 @@ import io
 import pytest
 import synthetic_results
 from rich.console import Console
+from true_settings import with_settings_of
 
 from safebench.commands import sweep
-from safebench.record import files, result
+from safebench.record import files
 from safebench.report import summary
-from safebench.runs import here, suites
-from safebench.runs.prepare import evaluation_of, prepare
-from safebench.sets import certificate as certificates
+from safebench.runs import here
+from safebench.runs.prepare import prepare
 
 
 def test_the_best_return_comes_first_and_what_diverged_last():
@@ -45,18 +45,8 @@ def test_the_table_has_the_fields_the_returns_and_the_violations(tmp_path):
 def pretend(cell, *_):
     """What a cell might have given, with its true settings."""
     prepared = prepare(cell)
-    return dataclasses.replace(
-        synthetic_results.make(seeds=len(cell.seeds), final=-float(prepared.learner_config.window)),
-        suite=cell.suite,
-        physics=cell.physics,
-        budget=cell.interactions,
-        settings=suites.settings_of(cell),
-        evaluation=evaluation_of(prepared),
-        certificate=result.CertificateRecord(certificates.digest(prepared.task.certificate), True),
-        task=prepared.task_record,
-        safeguard=prepared.safeguard_record,
-        learner=prepared.learner_record,
-    )
+    final = -float(prepared.learner_config.window)
+    return with_settings_of(synthetic_results.make(seeds=len(cell.seeds), final=final), prepared)
 
 
 @pytest.mark.parametrize("real", [False, pytest.param(True, marks=pytest.mark.slow)])

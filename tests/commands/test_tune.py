@@ -4,12 +4,12 @@ import dataclasses
 
 import pytest
 import synthetic_results
+from true_settings import with_settings_of
 
-from safebench.record import result, tuning
-from safebench.runs import here, suites
+from safebench.record import tuning
+from safebench.runs import here
 from safebench.runs import tuning as searches
-from safebench.runs.prepare import evaluation_of, prepare
-from safebench.sets import certificate as certificates
+from safebench.runs.prepare import prepare
 
 BASE = ("sweep", "-t", "pendulum", "-l", "apg", "--physics", "compiled", "-n", "2048")
 
@@ -19,21 +19,8 @@ def pretend(cell, *_):
     prepared = prepare(cell)
     window = float(prepared.learner_config.window) if cell.safeguard == "none" else 0.0
     made = synthetic_results.make(safeguard=cell.safeguard, seeds=len(cell.seeds), final=window - 100)
-    return dataclasses.replace(
-        made,
-        runs=tuple(
-            dataclasses.replace(run, seed=seed) for run, seed in zip(made.runs, cell.seeds, strict=True)
-        ),
-        suite=cell.suite,
-        physics=cell.physics,
-        budget=cell.interactions,
-        settings=suites.settings_of(cell),
-        evaluation=evaluation_of(prepared),
-        certificate=result.CertificateRecord(certificates.digest(prepared.task.certificate), True),
-        task=prepared.task_record,
-        safeguard=prepared.safeguard_record,
-        learner=prepared.learner_record,
-    )
+    runs = (dataclasses.replace(run, seed=seed) for run, seed in zip(made.runs, cell.seeds, strict=True))
+    return with_settings_of(dataclasses.replace(made, runs=tuple(runs)), prepared)
 
 
 def test_tuning_from_the_command_line_records_every_try(tmp_path, safebench, monkeypatch):

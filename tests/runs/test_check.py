@@ -7,6 +7,8 @@ import pytest
 from tiny_cells import tiny
 
 import safebench
+from safebench import registry
+from safebench.runs import check, presets, suites
 from safebench.runs.prepare import prepare
 
 TASK = """
@@ -282,3 +284,20 @@ def test_the_python_interface_checks_a_file_too(tmp_path):
     for call in (lambda: safebench.make(cell.task, "none"), lambda: safebench.filter(cell.task, "ray-mask")):
         with pytest.raises(ValueError, match=r"mine.py: reward\(\) gives shape \(2,\)"):
             call()
+
+
+@pytest.mark.parametrize("learner", registry.names("learner"))
+def test_safebenchs_own_learners_fit_every_kind_of_task(learner):
+    """`prepare` does not trace them, so that nobody waits for it."""
+    for task in ("pendulum", "energy", "crowd"):
+        (cell,) = suites.product([task], ["ray-mask"], [learner])
+        prepared = prepare(dataclasses.replace(cell, physics="compiled"))
+        assert prepared.built_in
+        check.check_learner(prepared.learner, prepared.env, cell.interactions, learner)
+
+
+@pytest.mark.parametrize("safeguard", presets.names())
+def test_safebenchs_own_safeguards_fit_every_kind_of_task(safeguard, task_of):
+    plugin, config = presets.resolved(safeguard)
+    for task in ("pendulum", "energy", "crowd"):
+        check.check_safeguard(plugin.module.make(config), task_of(task, "compiled"), safeguard)
