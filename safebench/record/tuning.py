@@ -46,7 +46,7 @@ class Tuning:
     task: str = about("the task", pattern=NAME, longest=64)
     learner: str = about("the learner", pattern=NAME, longest=64)
     seeds: tuple[int, ...] = about("tuning seeds", minimum=0, shortest=1)
-    interactions: int = about("training steps of each seed", "steps", minimum=1)
+    interactions: int = about("training steps that each seed may take", "steps", minimum=1)
     physics: str = about("implementation of the dynamics", pattern="mjx|compiled|plain")
     space: dict[str, Any] = about("the choices of every setting that was searched")
     tries: tuple[Try, ...] = about("in the order in which they were drawn", shortest=1)

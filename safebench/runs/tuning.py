@@ -90,7 +90,7 @@ def record(
         task=first.task.name,
         learner=first.learner.name,
         seeds=first.seeds,
-        interactions=first.interactions,
+        interactions=first.budget or first.interactions,  # tries spend their last window or not
         physics=first.physics,
         space={name: plain(choices) for name, choices in searched.items()},
         tries=tries,

@@ -30,6 +30,7 @@ def test_tuning_from_the_command_line_records_every_try(tmp_path, safebench, mon
     assert code == 0, error
     found = tuning.load(tmp_path / "pendulum" / "apg.json")
     assert (found.task, found.learner, found.seeds) == ("pendulum", "apg", searches.SEEDS)
+    assert found.interactions == 2048
     assert [{each.safeguard for each in one.reached} for one in found.tries] == [{*searches.SAFEGUARDS}] * 2
     assert all(len(each.final_return) == 3 for one in found.tries for each in one.reached)
     assert f"(try {found.chosen + 1} of 2)" in output

@@ -63,7 +63,7 @@ def test_shipped_settings_are_those_that_the_record_chose(path):
     found = tuning.load(path)
     assert (path.parent.name, path.stem) == (found.task, found.learner)
     assert (found.seeds, len(found.tries)) == (searches.SEEDS, searches.TRIES)
-    assert 0.8 * suites.budget(found.task) <= found.interactions <= suites.budget(found.task)
+    assert found.interactions == suites.budget(found.task)
     plugin = registry.find("learner", found.learner)
     assert found.space == {name: plain(choices) for name, choices in searches.space(plugin).items()}
     drawn = searches.drawn(found.learner, found.task, searches.TRIES)
