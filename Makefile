@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 .PHONY: run test test-slow test-weekly test-newest test-libraries lint docs certify bench dist clean
 
 run: $(VENV)/ready
-	$(BIN)/safebench run --suite quick
+	$(BIN)/safebench run --suite quick --workers 2
 
 test: $(VENV)/ready
 	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile

@@ -185,7 +185,7 @@ def _settle(precision: Precision, cache: bool) -> None:
     folder = _cache_folder() if cache else None
     if folder is not None:
         jax.config.update("jax_compilation_cache_dir", str(folder))
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 1.0)
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.4)
     _asked[:] = [precision]
 
 

@@ -135,7 +135,8 @@ def _run(
 
     seeds = np.array(cell.seeds, np.uint32)
     begin = begun(prepared)
-    shapes = jax.eval_shape(devices.over_seeds(begin, count), seeds)
+    with programs.uncollected():
+        shapes = jax.eval_shape(devices.over_seeds(begin, count), seeds)
     state = program("start", begin, seeds, shapes).compile()(seeds)
     with speaking(prepared.learner_file, "update"):
         train = program("training", trained(prepared, updates), shapes, (shapes, PROGRESS), donate=True)

@@ -4,12 +4,14 @@ Each gives its slack, relative to its bound: negative where the condition fails,
 The maximum of a linear function over a polytope is bounded by weak duality (`duality.upper_bounds`).
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from jaxtyping import Float
 
 from safebench.sets import elimination
 from safebench.sets.certificate import Certificate
-from safebench.sets.duality import TINY, multipliers, rounding_factor, upper_bounds
+from safebench.sets.duality import TINY, bounds_by, multipliers, rounding_factor, upper_bounds
 from safebench.sets.inclusion import Inclusion
 from safebench.sets.polytope import Box, Polytope
 from safebench.sets.rounding import MULTIPLE, allowance, command_roundings, roundings, row_scale
@@ -116,30 +118,53 @@ def law(certificate: Certificate, radius: Float[Array, " n"]) -> float:
     return least(1 - reached)
 
 
-def projection(certificate: Certificate, radius: Float[Array, " n"], failures: list[str]) -> float:
-    if certificate.translation_limits.size == 0:
-        same = np.array_equal(certificate.normals, certificate.base_normals) and np.array_equal(
-            certificate.offsets, certificate.base_offsets
-        )
-        if not same:
-            failures.append("projection: without translations the base set must be the set itself")
-        return np.inf if same else -np.inf
-    try:
-        lifted = elimination.lift(certificate.base, certificate.translations, certificate.translation_limits)
-        combine = elimination.weights(lifted)
-    except ValueError as error:
-        failures.append(f"projection: {error}")
-        return -np.inf
+class Eliminated(NamedTuple):
+    """The rows that eliminating the references leaves of the lifted base set.
+
+    combine: how each is made of the lifted rows. multipliers: of the certificate's rows, to bound each.
+    """
+
+    lifted: elimination.Lifted
+    combine: Float[Array, "k lifted"]
+    multipliers: Float[Array, "k rows"]
+
+    @property
+    def normals(self) -> Float[Array, "k n"]:
+        """Of the rows, not rounded up."""
+        return self.combine @ self.lifted.normals
+
+
+def eliminated(certificate: Certificate, radius: Float[Array, " n"]) -> Eliminated:
+    """What conditions 4 and 8 are about, where the certificate has translations.
+
+    Raises:
+        ValueError: if the references cannot be eliminated.
+    """
+    lifted = elimination.lift(certificate.base, certificate.translations, certificate.translation_limits)
+    combine = elimination.weights(lifted)
+    return Eliminated(lifted, combine, multipliers(combine @ lifted.normals, certificate.polytope, radius))
+
+
+def untranslated(certificate: Certificate) -> float:
+    """Condition 4 where nothing is translated: the base set is the set itself."""
+    same = np.array_equal(certificate.normals, certificate.base_normals) and np.array_equal(
+        certificate.offsets, certificate.base_offsets
+    )
+    return np.inf if same else -np.inf
+
+
+def projection(certificate: Certificate, radius: Float[Array, " n"], rows: Eliminated) -> float:
+    lifted, combine, mu = rows
     factor = rounding_factor(combine.shape[1] + 4)
-    normals, offsets = combine @ lifted.normals, combine @ lifted.offsets
+    offsets = combine @ lifted.offsets
     spread = factor * (combine @ np.abs(lifted.normals)) + TINY
-    bounds = upper_bounds(normals, certificate.polytope, radius, spread).value
+    bounds = bounds_by(mu, rows.normals, certificate.polytope, radius, spread).value
     room = offsets - factor * (combine @ np.abs(lifted.offsets))
     # Without positive room a row says nothing that a slack could be measured against: it fails.
     return least(np.where(room > 0, (room - bounds) / np.maximum(offsets, TINY), -np.inf))
 
 
-def corridors(certificate: Certificate, inclusion: Inclusion, failures: list[str]) -> float:
+def corridors(certificate: Certificate, inclusion: Inclusion, rows: Eliminated) -> float:
     """Condition 8, for all corridors -L <= low <= high <= L at once.
 
     Its projection rows are bounded with multipliers that do not depend on the corridor, so what is to be
@@ -148,23 +173,17 @@ def corridors(certificate: Certificate, inclusion: Inclusion, failures: list[str
     T, limits = certificate.translations, certificate.translation_limits
     radius = half_extent(certificate.constraints, certificate.origin)
     factor = rounding_factor(2 * len(certificate.offsets) + len(limits) + 24)
-    try:
-        lifted = elimination.lift(certificate.base, T, limits)
-        combine = elimination.weights(lifted)
-    except ValueError as error:
-        failures.append(f"corridors: {error}")
-        return -np.inf
+    lifted, combine, mu = rows
     moved = certificate.normals @ T  # exact: columns of T are unit vectors
     reach = np.abs(moved) @ limits
     narrow = certificate.offsets - reach - factor * (certificate.offsets + reach)
     invariant = narrow - invariance_bounds(certificate, inclusion, held=True)
     invariant -= 2 * float32_allowance(certificate)
 
-    normals = combine @ lifted.normals
-    mu = multipliers(normals, certificate.polytope, radius)
+    normals = rows.normals
     spread = combine @ np.abs(lifted.normals) + mu @ np.abs(certificate.normals)
     leak = (np.abs(normals - mu @ certificate.normals) + factor * spread) @ radius * (1 + factor)
-    bounds, (k, rows) = len(certificate.base_offsets), (len(limits), len(combine))
+    bounds, k = len(certificate.base_offsets), len(limits)
     fixed = combine[:, :bounds] @ lifted.offsets[:bounds] - mu @ (certificate.offsets - reach) - leak
     by_high = combine[:, bounds : bounds + k] - mu @ np.maximum(moved, 0.0)
     by_low = -combine[:, bounds + k :] - mu @ np.minimum(moved, 0.0)
@@ -173,7 +192,9 @@ def corridors(certificate: Certificate, inclusion: Inclusion, failures: list[str
     size = np.abs(combine[:, :bounds]) @ np.abs(lifted.offsets[:bounds]) + mu @ (certificate.offsets + reach)
     size += (combine[:, bounds : bounds + k] + combine[:, bounds + k :] + 2 * (mu @ np.abs(moved))) @ limits
     room -= factor * size
-    return least(invariant / np.maximum(narrow, TINY), room / np.maximum(size, TINY) if rows else np.inf)
+    return least(
+        invariant / np.maximum(narrow, TINY), room / np.maximum(size, TINY) if len(combine) else np.inf
+    )
 
 
 def magnitude(certificate: Certificate, inclusion: Inclusion) -> float:

@@ -113,7 +113,19 @@ def upper_bounds(
     excluded: Float[Array, " k"] | None = None,
 ) -> Bounds:
     """Bounds of max {g . y : y in polytope, |y| <= radius}, for all g within `spread` of a direction."""
-    mu = multipliers(directions, polytope, radius, excluded)
+    return bounds_by(
+        multipliers(directions, polytope, radius, excluded), directions, polytope, radius, spread
+    )
+
+
+def bounds_by(
+    mu: Float[Array, "k rows"],
+    directions: Float[Array, "k n"],
+    polytope: Polytope,
+    radius: Float[Array, " n"],
+    spread: Float[Array, "k n"] | float = 0.0,
+) -> Bounds:
+    """`upper_bounds` with these multipliers, whatever they are as long as none is negative."""
     rows, n = polytope.normals.shape
     factor = rounding_factor(rows + 2 * n + 16)
     remainder = np.abs(directions - mu @ polytope.normals) @ radius

@@ -196,7 +196,14 @@ def verify(
         if certificate.half_space_offsets.size:
             slacks["half-spaces"] = conditions.half_spaces(certificate, radius)
         slacks["law"] = conditions.law(certificate, radius)
-        slacks["projection"] = conditions.projection(certificate, radius, failures)
+        moves = certificate.translation_limits.size > 0
+        rows = _eliminated(certificate, radius, failures) if moves else None
+        if rows is not None:
+            slacks["projection"] = conditions.projection(certificate, radius, rows)
+        else:
+            slacks["projection"] = -np.inf if moves else conditions.untranslated(certificate)
+            if not moves and slacks["projection"] < 0:
+                failures.append("projection: without translations the base set must be the set itself")
         bounds = invariance_bounds(certificate, inclusion)
         gaps = certificate.offsets - bounds
         ratios = bounds / certificate.offsets
@@ -205,8 +212,10 @@ def verify(
         slacks["contraction"] = least(claimed - ratios, 1 - claimed)
         shares = 2 * float32_allowance(certificate) / np.maximum(gaps, TINY)
         slacks["float32"] = least(1 - shares)
-        if certificate.translation_limits.size:
-            slacks["corridors"] = conditions.corridors(certificate, inclusion, failures)
+        if moves:
+            slacks["corridors"] = (
+                -np.inf if rows is None else conditions.corridors(certificate, inclusion, rows)
+            )
         if any(force.limit < np.inf for force in inclusion.forces):
             slacks["forces"] = conditions.forces(inclusion)
         slacks["magnitude"] = conditions.magnitude(certificate, inclusion)
@@ -224,6 +233,16 @@ def verify(
         seconds=time.perf_counter() - started,
         forces=inclusion.forces,
     )
+
+
+def _eliminated(
+    certificate: Certificate, radius: Float[Array, " n"], failures: list[str]
+) -> conditions.Eliminated | None:
+    try:
+        return conditions.eliminated(certificate, radius)
+    except ValueError as error:
+        failures.append(f"projection: {error}")
+        return None
 
 
 def _mismatches(certificate, inclusion, constraints, disturbance, fingerprint) -> list[str]:

@@ -25,7 +25,12 @@ def proof(certificate: Certificate, dynamics=None) -> Proof:
 def slack(certificate: Certificate) -> float:
     """Condition 8 alone."""
     inclusion = corridor_task.dynamics().include(certificate.constraints, certificate.disturbance)
-    return conditions.corridors(certificate, inclusion, [])
+    return conditions.corridors(certificate, inclusion, eliminated(certificate))
+
+
+def eliminated(certificate: Certificate) -> conditions.Eliminated:
+    radius = conditions.half_extent(certificate.constraints, certificate.origin)
+    return conditions.eliminated(certificate, radius)
 
 
 def offsets(c: Certificate, low: np.ndarray, high: np.ndarray) -> np.ndarray:
@@ -91,7 +96,7 @@ def test_the_shipped_quadrotors_set_may_move(task_of):
     """It was found and shipped before there were corridors."""
     task = task_of("quadrotor", "compiled")
     inclusion = task.dynamics.include(task.constraints, task.disturbance)
-    assert conditions.corridors(task.certificate, inclusion, []) >= 0
+    assert conditions.corridors(task.certificate, inclusion, eliminated(task.certificate)) >= 0
     assert whole_set_differs(task.certificate, directions=6, corridors=6) == []
 
 
