@@ -151,12 +151,20 @@ def test_the_recorded_attack_is_what_the_readme_says(task, task_of):
 def test_the_recorded_speeds_are_what_the_readme_says():
     records = ROOT / "docs" / "records"
     physics = json.loads((records / "bench-physics.json").read_text())["physics"]
-    for ratio in (row for row in physics if "gradient_ms" not in row):
-        bar, compile_bar = (5, 1) if ratio["system"] == "chain" else (50, 5)
+    ratios = {row["system"]: row for row in physics if "gradient_ms" not in row}
+    for system, bar, compile_bar in (
+        ("pendulum", 50, 5),
+        ("cartpole", 50, 5),
+        ("quadrotor", 50, 5),
+        ("chain", 5, 1),
+    ):
+        ratio = ratios.pop(system)
         assert ratio["gradient"] >= bar, ratio
         assert ratio["gradient_compile"] >= compile_bar, ratio
         digits = 1 if ratio["gradient"] < 10 else 0
         assert re.search(rf"\b{ratio['gradient']:.{digits}f}\s+times", README), ratio
+    least, most = (f([row["gradient"] for row in ratios.values()]) for f in (min, max))
+    assert f"{least:.0f} to {most:.0f} times on all mechanical tasks" in README
     rows = json.loads((records / "bench-safeguards.json").read_text())["safeguards"]
     faster = []
     for row in (row for row in rows if row["batch"] == 512):
@@ -169,6 +177,21 @@ def test_the_recorded_speeds_are_what_the_readme_says():
         faster += [row["faster"]] if row["faster"] else []
     assert min(faster) > 200
     assert f" {min(faster):.0f}"[:-1] + "0 to " in README
+
+
+def test_what_safeguards_add_to_training_is_what_the_page_says():
+    rows = json.loads((ROOT / "docs" / "records" / "bench-learner.json").read_text())["learner"]
+    searched = "ray-mask+orthogonal"
+    added = {(row["task"], row["safeguard"]): row["overhead"] for row in rows if row["safeguard"] != "none"}
+    spans = {}
+    for task in ("pendulum", "quadrotor"):
+        few = [each for (of, name), each in added.items() if of == task and name != searched]
+        spans[task] = f"{min(few):.1f} to {max(few):.1f}"
+    page = " ".join((ROOT / "docs" / "performance.md").read_text().split())
+    said = "{pendulum} times unguarded training on the pendulum and {quadrotor} on the quadrotor".format(
+        **spans
+    )
+    assert f"{said}, with the orthogonal centre {added['quadrotor', searched]:.1f}" in page
 
 
 def test_the_table_of_growth_is_that_of_the_record():
