@@ -13,6 +13,8 @@ PAGES = {
     ROOT / "CHANGELOG.md": GENERATED / "changelog.md",
     ROOT / "SUBMITTING.md": GENERATED / "submitting.md",
     ROOT / "results" / "README.md": GENERATED / "result-format.md",
+    ROOT / "results" / "paper" / "README.md": GENERATED / "results-paper.md",
+    ROOT / "results" / "navigation" / "README.md": GENERATED / "results-navigation.md",
 }
 """Files outside of `docs/` that are pages of the site, and where."""
 

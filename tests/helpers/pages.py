@@ -44,7 +44,7 @@ LIBRARIES = {
 COMMAND = re.compile(r"(safebench|make|python) +\S").match
 """Whether a line without a fence is a command."""
 INDENTED = "indented"
-PAGES = ("README.md", "CONTRIBUTING.md", "SUBMITTING.md", "results/README.md", "docs")
+PAGES = ("README.md", "CONTRIBUTING.md", "SUBMITTING.md", "results", "docs")
 
 
 class Block(NamedTuple):

@@ -1,0 +1,166 @@
+"""The tables beside the committed results are made from them, and what the pages say of them is so."""
+
+from itertools import product
+
+import pytest
+import results_pages
+from results_pages import ROOT, committed
+
+from safebench.record.result import Result
+from safebench.report import stats, summary
+from safebench.report.cost import difference
+from safebench.report.discrimination import discrimination, disjoint
+from safebench.report.paper import load
+from safebench.report.paper_level import paper_level
+from safebench.report.tables import count_stuck, returns_at
+
+BOTH = ("boundary-projection", "ray-mask")
+"""The safeguards that all learners were run with."""
+
+
+def cells(suite: str) -> dict[tuple[str, str, str], Result]:
+    """By task, safeguard and learner."""
+    found = committed(ROOT / "results" / suite)
+    return {(cell.task.name, cell.safeguard.name, cell.learner.name): cell for cell in found}
+
+
+@pytest.fixture(scope="module")
+def paper() -> dict[tuple[str, str, str], Result]:
+    return cells("paper")
+
+
+def ended(cell: Result) -> stats.Estimate:
+    return stats.iqm_interval(returns_at(cell, -1))
+
+
+@pytest.mark.parametrize("page", results_pages.pages(), ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_the_tables_are_those_of_the_committed_files(page):
+    assert results_pages.BLOCK.search(page.read_text())
+    assert results_pages.filled(page) == page.read_text(), "run tests/helpers/results_pages.py"
+
+
+def test_a_table_that_is_out_of_date_and_one_that_there_is_not_are_seen(tmp_path, monkeypatch):
+    page = tmp_path / "README.md"
+    page.write_text("<!-- stuck: begin -->\n| old |\n<!-- stuck: end -->\n")
+    monkeypatch.setattr(results_pages, "committed", lambda folder: cells("quick").values())
+    filled = results_pages.filled(page)
+    assert "| old |" not in filled
+    assert "| pendulum | shac | ray-mask | 5 | 0 |" in filled
+    page.write_text("<!-- luck: begin -->\n<!-- luck: end -->\n")
+    with pytest.raises(LookupError, match="no table 'luck'; choose from"):
+        results_pages.filled(page)
+
+
+@pytest.mark.parametrize("suite", ["paper", "navigation"])
+def test_all_cells_have_ten_seeds_and_keep_their_promise(suite):
+    for (_, safeguard, _), cell in cells(suite).items():
+        assert len(cell.runs) == 10
+        # Before version 6 compiled physics was a change: files do not say how it compared with MJX.
+        older = cell.schema_version < 6
+        assert cell.settings.changed in ((), ("physics",))
+        assert cell.settings.standard or older
+        assert not (cell.settings.standard and older and cell.physics == "compiled")
+        assert cell.certified == (safeguard != "none")
+        assert not cell.broken_promise
+
+
+def test_the_readmes_table_has_at_most_twenty_lines():
+    (_, table) = results_pages.README.read_text().split("<!-- results/paper: begin -->\n")
+    assert len(table.split("<!-- results/paper: end -->")[0].splitlines()) <= 20
+    assert f"all {len(cells('paper'))} cells" in results_pages.README.read_text()
+
+
+def test_shac_keeps_its_lead_where_the_page_says_so(paper):
+    for task, safeguard in product(("quadrotor", "energy"), ("none", *BOTH)):
+        best = ended(paper[task, safeguard, "shac"])
+        for learner in ("ppo", "sac"):
+            if (task, safeguard, learner) in paper:
+                assert ended(paper[task, safeguard, learner]).high < best.low
+    for safeguard in BOTH:
+        shac, sac, ppo = (ended(paper["pendulum", safeguard, name]) for name in ("shac", "sac", "ppo"))
+        assert not disjoint(shac, sac)
+        assert ppo.high < shac.low
+
+
+def test_safeguards_cost_what_the_page_says(paper):
+    def gains(task: str, learner: str) -> dict[str, stats.Estimate]:
+        return {
+            guard: difference(cell, paper[task, "none", learner])
+            for (of, guard, by), cell in paper.items()
+            if (of, by) == (task, learner) and guard != "none"
+        }
+
+    for task in ("pendulum", "quadrotor"):
+        assert all(gain.low <= 0 <= gain.high for gain in gains(task, "shac").values())
+        ends = [ended(paper[task, guard, "shac"]) for guard in gains(task, "shac")]
+        assert not any(disjoint(*pair) for pair in product(ends, ends))
+    for task, learner in (("pendulum", "ppo"), ("pendulum", "sac"), ("quadrotor", "sac")):
+        assert all(gain.low > 0 for gain in gains(task, learner).values())
+    energy = gains("energy", "shac")
+    assert all(gain.high < 0 for gain in energy.values())
+    order = sorted(energy, key=lambda guard: energy[guard].value)
+    assert (order[0], order[-1]) == ("ray-mask+passthrough", "boundary-projection+regularised")
+
+
+def test_tasks_tell_safeguards_apart_as_the_page_of_results_says():
+    found = [cell for suite in ("paper", "navigation") for cell in committed(ROOT / "results" / suite)]
+    rows = {row[0]: row for row in discrimination(found).rows if row[1] == "shac"}
+    assert {task for task, row in rows.items() if row[-1] == "yes"} == {
+        *("energy", "seeker", "quadrotor-obstacles", "seeker-blind")
+    }
+    assert {task for task, row in rows.items() if row[3] == 0} == {"pendulum", "quadrotor"}
+
+
+def test_presets_change_what_the_page_says(paper):
+    for guard in BOTH:
+        plain, regularised = (paper["energy", f"{guard}{option}", "shac"] for option in ("", "+regularised"))
+        assert ended(regularised).low > ended(plain).high
+        assert regularised.counted.interventions < plain.counted.interventions
+    steps = {
+        guard: stats.iqm([run.final.interactions_to_95 for run in paper["pendulum", guard, "shac"].runs])
+        for guard in ("ray-mask", "ray-mask-hyperbolic")
+    }
+    assert steps["ray-mask-hyperbolic"] > 2 * steps["ray-mask"]
+    for (task, guard, learner), cell in paper.items():
+        if learner == "shac":
+            expected = {
+                ("energy", "ray-mask+passthrough"): 7,
+                ("pendulum", "ray-mask-hyperbolic+regularised"): 1,
+            }.get((task, guard), 0)
+            first = stats.scores(returns_at(cell, 0))
+            assert count_stuck(returns_at(cell, -1), float(sorted(first)[len(first) // 2])) == expected
+
+
+def test_the_papers_return_is_reached_as_the_page_says():
+    rows = paper_level(committed(ROOT / "results" / "paper"), load()).rows
+    assert len(rows) == 30
+    for task, learner, safeguard, _, share, steps, theirs, _ in rows:
+        missed = {("sac", "none"): 0, ("shac", "ray-mask-hyperbolic+regularised"): 90}
+        assert share == (missed.get((learner, safeguard), 100) if task == "pendulum" else 100)
+        if task == "quadrotor":
+            assert steps < theirs
+        elif learner == "shac":
+            assert steps < 1.26 * theirs
+
+
+GOALS = {"seeker": 0.95, "quadrotor-obstacles": 0.95, "crowd": 0.9, "seeker-blind": 0.0}
+"""The least share of episodes at the goal under a certified safeguard; seeker-blind is an open challenge."""
+
+
+def test_goals_are_reached_under_every_safeguard_and_unguarded_at_the_cost_of_violations():
+    for (task, safeguard, _), cell in cells("navigation").items():
+        if safeguard == "none":
+            assert summary.row(cell).violated.value >= 0.8
+        else:
+            assert summary.row(cell).success.value >= GOALS[task]
+
+
+def test_without_the_way_in_sight_projections_block_what_other_safeguards_let_learn():
+    rows = {
+        guard: summary.row(cell)
+        for (task, guard, _), cell in cells("navigation").items()
+        if task == "seeker-blind"
+    }
+    for blocked in ("boundary-projection", "cbf-qp"):
+        for other in ("ray-mask", "ray-mask-hyperbolic", "replacement"):
+            assert rows[blocked].success.high < rows[other].success.low
