@@ -137,11 +137,11 @@ _ENERGY = Config(
     reward_scale=0.01,
 )
 
-# The pendulum's critics, and how often its policy moves, were chosen for speed at equal return, on seeds 1000
-# to 1002: docs/records/tuning-sac-size.json, which says why the quadrotor keeps its own. Rewards are bounded, the
-# ring is short and observations keep their scale since unguarded it spins away, at thousands of rad/s: on these
-# seeds it ends at -8.3 to -9.7 from the paper's start, with the bound alone at -158 to -280, without the bound at
-# -2e9. At a corner of the constraints the scaled reward is -1.3.
+# The pendulum's critics, and how often its policy moves, were chosen for speed at equal return, on seeds
+# 1000 to 1002: docs/records/tuning-sac-size.json, which says why the quadrotor keeps its own. Rewards are
+# bounded, the ring is short and observations keep their scale since unguarded it spins away, at thousands of
+# rad/s: on these seeds it ends at -8.3 to -9.7 from the paper's start, with the bound alone at -158 to -280,
+# without the bound at -2e9. At a corner of the constraints the scaled reward is -1.3.
 SETTINGS = MappingProxyType(
     {
         "pendulum": Config(

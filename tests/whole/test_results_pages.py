@@ -71,15 +71,13 @@ def test_the_readmes_table_has_at_most_twenty_lines():
 
 
 def test_shac_keeps_its_lead_where_the_page_says_so(paper):
-    for task, safeguard in product(("quadrotor", "energy"), ("none", *BOTH)):
-        best = ended(paper[task, safeguard, "shac"])
-        for learner in ("ppo", "sac"):
-            if (task, safeguard, learner) in paper:
-                assert ended(paper[task, safeguard, learner]).high < best.low
-    for safeguard in BOTH:
-        shac, sac, ppo = (ended(paper["pendulum", safeguard, name]) for name in ("shac", "sac", "ppo"))
-        assert not disjoint(shac, sac)
-        assert ppo.high < shac.low
+    overlapping = {
+        (task, safeguard, learner)
+        for (task, safeguard, learner), cell in paper.items()
+        if learner != "shac" and not ended(cell).high < ended(paper[task, safeguard, "shac"]).low
+    }
+    assert overlapping == {("pendulum", "ray-mask", "sac")}
+    assert {safeguard for _, safeguard, learner in paper if learner != "shac"} == {"none", *BOTH}
 
 
 def test_safeguards_cost_what_the_page_says(paper):
@@ -94,7 +92,7 @@ def test_safeguards_cost_what_the_page_says(paper):
         assert all(gain.low <= 0 <= gain.high for gain in gains(task, "shac").values())
         ends = [ended(paper[task, guard, "shac"]) for guard in gains(task, "shac")]
         assert not any(disjoint(*pair) for pair in product(ends, ends))
-    for task, learner in (("pendulum", "ppo"), ("pendulum", "sac"), ("quadrotor", "sac")):
+    for task, learner in (("pendulum", "ppo"), ("quadrotor", "sac")):
         assert all(gain.low > 0 for gain in gains(task, learner).values())
     energy = gains("energy", "shac")
     assert all(gain.high < 0 for gain in energy.values())
@@ -135,7 +133,7 @@ def test_the_papers_return_is_reached_as_the_page_says():
     rows = paper_level(committed(ROOT / "results" / "paper"), load()).rows
     assert len(rows) == 30
     for task, learner, safeguard, _, share, steps, theirs, _ in rows:
-        missed = {("sac", "none"): 0, ("shac", "ray-mask-hyperbolic+regularised"): 90}
+        missed = {("sac", "none"): 90, ("shac", "ray-mask-hyperbolic+regularised"): 90}
         assert share == (missed.get((learner, safeguard), 100) if task == "pendulum" else 100)
         if task == "quadrotor":
             assert steps < theirs
