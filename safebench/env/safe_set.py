@@ -13,7 +13,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from safebench.env.action_set import ActionSet, with_box
 from safebench.env.corridor import FIXED, Corridor
-from safebench.env.derivatives import largest, smallest
+from safebench.env.derivatives import smallest
 from safebench.physics.affine import Affine
 from safebench.sets.certificate import Certificate
 from safebench.sets.conditions import extents, half_extent
@@ -150,17 +150,29 @@ def references(
 
     The base set bounds each reference separately. For x outside of S(corridor) lowest may exceed highest.
     """
-    base, offsets = jnp.asarray(safe_set.base_normals, x.dtype), jnp.asarray(safe_set.base_offsets, x.dtype)
-    rates = -(safe_set.base_normals @ safe_set.translations)  # base @ (x - T r) <= b: rates r <= slack
-    slack = offsets - base @ x
     limit = jnp.asarray(safe_set.translation_limits, x.dtype)
     least, most = (-limit, limit) if not moves(safe_set) else (corridor.low, corridor.high)
     least, most = jnp.asarray(least, x.dtype), jnp.asarray(most, x.dtype)
-    divisor = jnp.asarray(np.where(rates == 0, 1.0, rates), x.dtype)
-    bound = slack[:, None] / divisor
-    upper = smallest(jnp.where(rates > 0, bound, most), axis=0)
-    lower = largest(jnp.where(rates < 0, bound, least), axis=0)
+    rates = -(safe_set.base_normals @ safe_set.translations)  # base @ (x - T r) <= b: rates r <= slack
+    upper, lower = smallest(_bounds(safe_set, rates, x)), -smallest(_bounds(safe_set, -rates, x))
     return jnp.maximum(lower, least), jnp.minimum(upper, most)
+
+
+def _bounds(safe_set: SafeSet, rates: Float[np.ndarray, "rows k"], x: Float[Array, " n"]) -> Array:
+    """What the rows of S0 with a rate above zero say of each reference, (k, rows): slack / rate, or +inf.
+
+    Of each reference those rows alone: in a crowd, a few of every body's.
+    """
+    bounding = [np.flatnonzero(column > 0) for column in rates.T]
+    most = max(map(len, bounding), default=0)
+    rows = np.full((len(bounding), most), -1)
+    for each, slots in zip(bounding, rows, strict=True):
+        slots[: len(each)] = each
+    there = rows >= 0
+    normals = np.where(there[..., None], safe_set.base_normals[rows], 0.0)
+    offsets = np.where(there, safe_set.base_offsets[rows], np.inf)
+    rate = np.where(there, np.take_along_axis(rates.T, rows, axis=1), 1.0)
+    return (jnp.asarray(offsets, x.dtype) - jnp.asarray(normals, x.dtype) @ x) / jnp.asarray(rate, x.dtype)
 
 
 def centre(safe_set: SafeSet, x: Float[Array, " n"], corridor: Corridor = FIXED) -> Float[Array, " m"]:

@@ -64,12 +64,17 @@ def way(
     # Seen from a ring's centre, the way touches it at the body's angle, ahead by acos(radius / away).
     ahead = jnp.arctan2(tangent, rings.radius)
     touch = jnp.arctan2(spoke[:, 1], spoke[:, 0])[:, None] + TURNS * ahead[:, None]
-    points = rings.centre[:, None] + rings.radius[:, None, None] * _unit(touch)
+    # The same angle as a vector, by its cosine and sine, which are at hand: spoke / away turned by `ahead`.
+    sideways = TURNS[:, None] * jnp.stack([-spoke[:, 1], spoke[:, 0]], axis=-1)[:, None]
+    turned = rings.radius[:, None, None] * spoke[:, None] + tangent[:, None, None] * sideways
+    share = rings.radius / jnp.where(there, away, 1.0) ** 2
+    points = rings.centre[:, None] + share[:, None, None] * turned
     others = ~jnp.eye(len(rings.radius), dtype=bool)
     seen = jax.vmap(lambda pair, watched: jax.vmap(lambda to: _sees(start, to, rings, watched))(pair))(
         points, others
     )
-    arc = jnp.mod(TURNS[:, None] * (ways.angle - touch[..., None]) + 1e-9, TURN) * rings.radius[:, None, None]
+    turns = (TURNS[:, None] * (ways.angle - touch[..., None]) + 1e-9) / TURN
+    arc = (turns - jnp.floor(turns)) * (TURN * rings.radius[:, None, None])
     around = tangent[:, None] + smallest(arc + ways.rest)
     around = jnp.where(seen & there[:, None], around, jnp.inf)
     straight = _sees(start, ways.goal, rings, jnp.ones_like(there))
@@ -95,10 +100,6 @@ def way(
     soft = _first_piece(point, centre, radius, turn, softness)
     near = (ways.goal - point) / jnp.sqrt(jnp.sum((ways.goal - point) ** 2) + softness**2)
     return length, jnp.where(direct, near, soft)
-
-
-def _unit(angle: Array) -> Array:
-    return jnp.stack([jnp.cos(angle), jnp.sin(angle)], axis=-1)
 
 
 def _pushed_out(rings: Discs, point: Float[Array, " 2"]) -> Float[Array, " 2"]:

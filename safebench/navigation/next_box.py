@@ -77,14 +77,16 @@ def next_box(
     heading = heading / jnp.where(length > 0, length, 1.0)
 
     def worth(each: Corridor) -> Scalar:
-        usable = safe_sets.contains(safe_set, x, each) & (clearance(each) >= 0)
         width = jnp.min(each.high - each.low)
         score = jnp.minimum(ray(Span(*each), middle, heading), AHEAD) + WIDTH * jnp.minimum(width, 1.0)
-        return jnp.where(usable | ~kept, score, -jnp.inf)
+        return jnp.where((clearance(each) >= 0) | ~kept, score, -jnp.inf)
 
     score = jax.vmap(worth)(every)
     loyal = jnp.arange(len(score)) == len(score) - 1
     # A body that has left its corridor has no use for it.
     score = jnp.where(loyal, jnp.where(kept, score + LOYALTY, -jnp.inf), score)
     best = jnp.argmax(score)
-    return jax.tree.map(lambda sides: sides[best], every)
+    taken = jax.tree.map(lambda sides: sides[best], every)
+    # Every new box holds a reference that x admits; what rounds may still put x outside of its set.
+    covers = safe_sets.contains(safe_set, x, taken) | ~kept
+    return jax.tree.map(lambda fresh, old: jnp.where(covers, fresh, old), taken, corridor)
