@@ -1,5 +1,6 @@
 """The tables beside the committed results are made from them, and what the pages say of them is so."""
 
+from collections.abc import Callable
 from itertools import product
 
 import numpy as np
@@ -14,9 +15,11 @@ from safebench.report.discrimination import discrimination, disjoint
 from safebench.report.paper import load
 from safebench.report.paper_level import paper_level
 from safebench.report.tables import count_stuck, returns_at
+from safebench.runs import suites
 
 BOTH = ("boundary-projection", "ray-mask")
 """The safeguards that all learners were run with."""
+PROJECTIONS = ("boundary-projection", "cbf-qp")
 
 
 def cells(suite: str) -> dict[tuple[str, str, str], Result]:
@@ -105,7 +108,7 @@ def test_tasks_tell_safeguards_apart_as_the_page_of_results_says():
     found = [cell for suite in ("paper", "navigation") for cell in committed(ROOT / "results" / suite)]
     rows = {row[0]: row for row in discrimination(found).rows if row[1] == "shac"}
     assert {task for task, row in rows.items() if row[-1] == "yes"} == {
-        *("energy", "seeker", "quadrotor-obstacles", "seeker-blind")
+        *("energy", "seeker", "quadrotor-obstacles", "seeker-blind", "crowd")
     }
     assert {task for task, row in rows.items() if row[3] == 0} == {"pendulum", "quadrotor"}
 
@@ -149,17 +152,57 @@ GOALS = {"seeker": 0.95, "quadrotor-obstacles": 0.95, "crowd": 0.9, "seeker-blin
 def test_goals_are_reached_under_every_safeguard_and_unguarded_at_the_cost_of_violations():
     for (task, safeguard, _), cell in cells("navigation").items():
         if safeguard == "none":
-            assert summary.row(cell).violated.value >= 0.8
+            assert summary.row(cell).violated.value >= 0.99
         else:
             assert summary.row(cell).success.value >= GOALS[task]
 
 
-def test_without_the_way_in_sight_projections_block_what_other_safeguards_let_learn():
+@pytest.fixture(scope="module")
+def navigation() -> dict[tuple[str, str, str], Result]:
+    return cells("navigation")
+
+
+def by_safeguard(found: dict[tuple[str, str, str], Result], task: str, learner: str) -> dict[str, Result]:
+    return {guard: cell for (of, guard, by), cell in found.items() if (of, by) == (task, learner)}
+
+
+def test_every_cell_of_the_suite_has_been_run(navigation):
+    expected = {(cell.task, cell.safeguard, cell.learner) for cell in suites.navigation()}
+    assert navigation.keys() == expected
+
+
+def test_without_the_way_in_sight_projections_block_what_other_safeguards_let_learn(navigation):
     rows = {
-        guard: summary.row(cell)
-        for (task, guard, _), cell in cells("navigation").items()
-        if task == "seeker-blind"
+        guard: summary.row(cell) for guard, cell in by_safeguard(navigation, "seeker-blind", "shac").items()
     }
-    for blocked in ("boundary-projection", "cbf-qp"):
+    for blocked in PROJECTIONS:
         for other in ("ray-mask", "ray-mask-hyperbolic", "replacement"):
             assert rows[blocked].success.high < rows[other].success.low
+    ends = {guard: ended(cell) for guard, cell in by_safeguard(navigation, "seeker-blind", "ppo").items()}
+    guarded = sorted(ends.keys() - {"none"}, key=lambda guard: ends[guard].value)
+    assert set(guarded[:2]) == set(PROJECTIONS)
+    assert guarded[-1] == "replacement"
+    assert all(ends[blocked].high < ends["replacement"].low for blocked in PROJECTIONS)
+
+
+def test_shac_is_ahead_of_ppo_everywhere_but_under_replacement_on_the_seeker(navigation):
+    def ahead(task: str, guard: str, value: Callable[[Result], stats.Estimate]) -> bool:
+        shac, ppo = (value(navigation[task, guard, learner]) for learner in ("shac", "ppo"))
+        return shac.low > ppo.high
+
+    for guard in by_safeguard(navigation, "seeker", "shac"):
+        assert ahead("quadrotor-obstacles", guard, ended)
+        assert ahead("crowd", guard, ended)
+        assert ahead("seeker", guard, ended) == (guard != "replacement")
+        assert ahead("seeker-blind", guard, lambda cell: summary.row(cell).success)
+    learnt, sampled = (ended(navigation["seeker", "replacement", learner]) for learner in ("shac", "ppo"))
+    assert learnt.high < sampled.low
+
+
+@pytest.mark.parametrize("learner", ["shac", "ppo"])
+@pytest.mark.parametrize("task", ["seeker", "quadrotor-obstacles", "crowd"])
+def test_the_projection_returns_most_and_replacement_least(navigation, task, learner):
+    ends = {guard: ended(cell) for guard, cell in by_safeguard(navigation, task, learner).items()}
+    guarded = sorted(ends.keys() - {"none"}, key=lambda guard: ends[guard].value)
+    assert (guarded[0], guarded[-1]) == ("replacement", "boundary-projection")
+    assert disjoint(ends["replacement"], ends["boundary-projection"])
