@@ -12,6 +12,7 @@ from safebench.record.admission import Claims, Known, LeftOut
 from safebench.record.result import Result
 from safebench.report import comparisons, cost, discrimination, paper_level, plots, soft, summary, tables
 from safebench.report import paper as papers
+from safebench.report import physics as implementations
 from safebench.report.paper import Paper
 from safebench.report.selection import one_per_cell
 from safebench.report.table import Table, comma_separated, latex, markdown
@@ -53,7 +54,8 @@ def write(
     cells, others = one_per_cell(found)
     target = Path(out) if out is not None else folder / "report"
     atomic.check_writable(target / "tables.md")
-    written, no_tables, remarks = _tables(cells, reference, target)
+    extra = implementations.physics(found)  # of the same cells, of which the others show one
+    written, no_tables, remarks = _tables(cells, reference, [extra] if extra.rows else [], target)
     figures, no_figures = _figures(cells, target)
     unchecked = [cell.title for cell in cells if admission.unknown_task(cell, known)]
     if unchecked:
@@ -64,7 +66,9 @@ def write(
     return Report([*written, *figures], missing, remarks)
 
 
-def _tables(cells: list[Result], paper: Paper, target: Path) -> tuple[list[Path], list[LeftOut], list[str]]:
+def _tables(
+    cells: list[Result], paper: Paper, extra: list[Table], target: Path
+) -> tuple[list[Path], list[LeftOut], list[str]]:
     """The files written, the tables that no result covers, and the paper's cells that a table lacks."""
     built = [
         *tables.all_tables(cells, paper),
@@ -75,6 +79,7 @@ def _tables(cells: list[Result], paper: Paper, target: Path) -> tuple[list[Path]
         discrimination.discrimination(cells),
         *([comparisons.goals(cells)] if _goals(cells) else []),
         *([soft.soft(cells)] if any(soft.limit(cell) is not None for cell in cells) else []),
+        *extra,
     ]
     shown = [_with_failures(table, cells) for table in built if table.rows]
     document = [

@@ -2,6 +2,7 @@
 
 In results/SUITE/README.md, what stands between `<!-- NAME: begin -->` and `<!-- NAME: end -->` is a table of
 the results in that folder. In the README, `results/SUITE` stands for the NAME of the headline of that suite.
+The leaderboard of all of them, results/leaderboard.{json,md,html}, is made anew as well.
 """
 
 import re
@@ -9,9 +10,20 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 
+from safebench.commands import claims
 from safebench.record import files
 from safebench.record.result import Result
-from safebench.report import comparisons, cost, discrimination, paper, paper_level, summary, tables
+from safebench.report import (
+    comparisons,
+    cost,
+    discrimination,
+    leaderboard,
+    paper,
+    paper_level,
+    summary,
+    tables,
+)
+from safebench.report import physics as implementations
 from safebench.report.table import Table, markdown
 
 ROOT = Path(__file__).parents[2]
@@ -26,6 +38,7 @@ TABLES: dict[str, Callable[[Sequence[Result]], Table]] = {
     "cost": cost.cost,
     "discrimination": discrimination.discrimination,
     "goals": comparisons.goals,
+    "physics": lambda found: implementations.physics([*found, *committed(ROOT / "results" / "analytic")]),
 }
 HEADLINES: dict[str, Callable[[Sequence[Result]], str]] = {
     "results/quick": summary.markdown,
@@ -76,6 +89,13 @@ def body(table: Table) -> str:
     return markdown(table).split("\n\n")[1].strip()
 
 
+def ranked(out: Path) -> list[Path]:
+    """The leaderboard of all committed results, written into a folder: as `safebench leaderboard results`."""
+    known = claims.known_certificates()
+    return leaderboard.write(ROOT / "results", out, known, claims.contradictions).paths
+
+
 if __name__ == "__main__":
     for each in pages():
         each.write_text(filled(each), encoding="utf-8")
+    ranked(ROOT / "results")

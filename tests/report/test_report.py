@@ -73,6 +73,19 @@ def test_goals_have_a_table_and_a_figure_where_a_task_has_one(tmp_path, monkeypa
     assert r"success \%" in (folder / "report" / "goals.tex").read_text()
 
 
+def test_a_cell_with_two_physics_is_shown_once_and_has_a_table_of_both(tmp_path, monkeypatch):
+    monkeypatch.setattr(report.plots, "save", lambda figure, path: [path.with_suffix(".svg")])  # in no time
+    equal = result.Equality(40, 0.25, 0.5)
+    for physics, suite, equality in (("mjx", "analytic", None), ("compiled", "paper", equal)):
+        cell = make(physics=physics, suite=suite, equality=equality, **SMALL)
+        files.write(cell, tmp_path / suite / "pendulum" / "ray-mask--shac.json")
+        made = report.write(tmp_path)
+        expected = suite == "paper"  # the second
+        assert ((tmp_path / "report" / "physics.csv") in made.written) == expected, made.left_out
+    assert (tmp_path / "report" / "guarded.csv").read_text().count("ray-mask") == 1
+    assert "compiled, mjx" in (tmp_path / "report" / "physics.csv").read_text()
+
+
 def test_nothing_to_report_is_one_line(tmp_path):
     with pytest.raises(ValueError, match="no results to report"):
         report.write(tmp_path)

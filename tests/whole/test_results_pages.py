@@ -55,6 +55,12 @@ def test_a_table_that_is_out_of_date_and_one_that_there_is_not_are_seen(tmp_path
         results_pages.filled(page)
 
 
+def test_the_leaderboard_is_that_of_the_committed_files(tmp_path):
+    for made in results_pages.ranked(tmp_path):
+        committed_one = ROOT / "results" / made.name
+        assert committed_one.read_text() == made.read_text(), "run tests/helpers/results_pages.py"
+
+
 @pytest.mark.parametrize("suite", ["paper", "navigation"])
 def test_all_cells_have_ten_seeds_and_keep_their_promise(suite):
     for (_, safeguard, _), cell in cells(suite).items():
