@@ -2,10 +2,13 @@
 
 In results/SUITE/README.md, what stands between `<!-- NAME: begin -->` and `<!-- NAME: end -->` is a table of
 the results in that folder. In the README, `results/SUITE` stands for the NAME of the headline of that suite.
+`records/NAME` stands for the table that docs/examples/NAME.py makes of docs/records/NAME.json.
 The leaderboard of all of them, results/leaderboard.{json,md,html}, is made anew as well.
 """
 
+import json
 import re
+import runpy
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
@@ -62,6 +65,8 @@ def filled(page: Path) -> str:
 
     def table(block: re.Match[str]) -> str:
         begin, name, end = block.groups()
+        if name.startswith("records/"):
+            return f"{begin}{recorded(name.removeprefix('records/'))}\n{end}"
         if page == README and name in HEADLINES:
             return f"{begin}{HEADLINES[name](committed(ROOT / name))}{end}"
         if name not in TABLES:
@@ -69,6 +74,13 @@ def filled(page: Path) -> str:
         return f"{begin}{body(TABLES[name](committed(page.parent)))}\n{end}"
 
     return BLOCK.sub(table, page.read_text(encoding="utf-8"))
+
+
+def recorded(name: str) -> str:
+    """The table of a record, made by the program that made the record."""
+    record = json.loads((ROOT / "docs" / "records" / f"{name}.json").read_text(encoding="utf-8"))
+    program = ROOT / "docs" / "examples" / f"{name.replace('-', '_')}.py"
+    return "\n".join(runpy.run_path(str(program))["lines"](record))
 
 
 @cache
