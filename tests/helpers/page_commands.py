@@ -31,8 +31,7 @@ NOT_RUN = {
     "safebench certify": "all tasks at once, minutes; the tests prove each",
     "safebench run --suite full --on ray:auto": "needs a Ray cluster; tests/runs/test_cluster.py starts one",
     "safebench run --suite quick --track tensorboard": "needs tensorboardX",
-    "python docs/examples/(adapters_speed|passthrough_angle).py.*": "minutes of measuring",
-    "python docs/examples/policy_or_environment.py.*": "minutes of training",
+    "python docs/examples/(adapters_speed|policy_or_environment).py.*": "minutes of measuring and training",
     "safebench sweep .*--draw 24.*": "48 trainings; tests/commands/test_tune.py runs fewer",
     "safebench verify submission/.*": "what the tests train is made small, and so refused as not standard",
 }
