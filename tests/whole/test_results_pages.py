@@ -14,6 +14,7 @@ from safebench.report.cost import difference
 from safebench.report.discrimination import discrimination, disjoint
 from safebench.report.paper import load
 from safebench.report.paper_level import paper_level
+from safebench.report.physics import physics
 from safebench.report.tables import count_stuck, returns_at
 from safebench.runs import suites
 
@@ -61,7 +62,7 @@ def test_the_leaderboard_is_that_of_the_committed_files(tmp_path):
         assert committed_one.read_text() == made.read_text(), "run tests/helpers/results_pages.py"
 
 
-@pytest.mark.parametrize("suite", ["paper", "navigation"])
+@pytest.mark.parametrize("suite", ["analytic", "paper", "navigation"])
 def test_all_cells_have_ten_seeds_and_keep_their_promise(suite):
     for (_, safeguard, _), cell in cells(suite).items():
         assert len(cell.runs) == 10
@@ -153,6 +154,14 @@ def test_presets_change_what_the_page_says(paper):
             }.get((task, guard), 0)
             first = float(np.median(stats.scores(returns_at(cell, 0))))
             assert count_stuck(returns_at(cell, -1), first) == expected
+
+
+def test_mjx_itself_ends_at_the_returns_of_compiled_physics():
+    mjx = committed(ROOT / "results" / "analytic")
+    assert {cell.physics for cell in mjx} == {"mjx"}
+    rows = physics([*committed(ROOT / "results" / "paper"), *mjx]).rows
+    assert len(rows) == len(mjx) > 0
+    assert {row[-1] for row in rows} == {"yes"}
 
 
 def test_the_papers_return_is_reached_as_the_page_says():
