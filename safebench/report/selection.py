@@ -1,5 +1,6 @@
 """Which results are shown, and in which order."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from safebench.record.admission import LeftOut
@@ -37,10 +38,14 @@ def largest_first(results: Sequence[Result]) -> list[Result]:
 
 
 def one_per_cell(results: Sequence[Result]) -> tuple[list[Result], list[LeftOut]]:
-    """Of results of the same cell (from several suites) the largest, and the others."""
+    """Of results of the same cell (from several suites) the largest, and the others.
+
+    Of equals, that of the suite with the most results: rows of a table are to be of one suite.
+    """
     best: dict[str, Result] = {}
     left_out: list[LeftOut] = []
-    for cell in largest_first(results):
+    suites = Counter(cell.suite for cell in results)
+    for cell in largest_first(sorted(results, key=lambda cell: -suites[cell.suite])):
         kept = best.setdefault(cell.title, cell)
         if kept is not cell:
             left_out.append(LeftOut(f"{cell.title} ({cell.suite})", f"shown from suite {kept.suite}"))

@@ -12,6 +12,14 @@ def test_a_cell_in_two_suites_is_shown_once():
     assert grouped(others) == ["pendulum/ray-mask--shac (quick): shown from suite paper"]
 
 
+def test_of_equals_that_of_the_largest_suite_is_shown():
+    cells = [make(suite="analytic"), make(suite="paper"), make(suite="paper", safeguard="none")]
+    for order in (cells, cells[::-1]):
+        kept, others = one_per_cell(order)
+        assert {cell.suite for cell in kept} == {"paper"}
+        assert grouped(others) == ["pendulum/ray-mask--shac (analytic): shown from suite paper"]
+
+
 def test_results_are_listed_by_task_and_learner_with_the_unguarded_first():
     shuffled = grid()[::-1]
     names = [(cell.task.name, cell.learner.name, cell.safeguard.name) for cell in ordered(shuffled)]
