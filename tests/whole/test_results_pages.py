@@ -161,7 +161,10 @@ def test_mjx_itself_ends_at_the_returns_of_compiled_physics():
     mjx = committed(ROOT / "results" / "analytic")
     assert {cell.physics for cell in mjx} == {"mjx"}
     rows = physics([*committed(ROOT / "results" / "paper"), *mjx]).rows
-    assert len(rows) == len(mjx) > 0
+    assert len(rows) == len(mjx) == 12
+    for cell in mjx:
+        first = float(np.median(stats.scores(returns_at(cell, 0))))
+        assert count_stuck(returns_at(cell, -1), first) == 0
     assert {row[-1] for row in rows} == {"yes"}
 
 
