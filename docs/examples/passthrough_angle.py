@@ -1,6 +1,6 @@
 """Does SHAC's gradient point uphill under the passthrough gradient? One task, tuning seeds, two trainings.
 
-python docs/examples/passthrough_angle.py energy 400000 out.json
+python docs/examples/passthrough_angle.py energy 1000000 out.json
 
 A ray mask's action is the same whichever gradient flows through it. So along a training both gradients of one
 and the same update can be had, and the exact one is the derivative of what the update is to lower: a
@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jax.flatten_util import ravel_pytree
 
 import safebench
 from safebench.learner import TrainingState
@@ -41,7 +42,7 @@ def gradients(update: Callable, state: TrainingState) -> jax.Array:
         blank = jax.tree.map(jnp.zeros_like, state.policy_optimiser)
         keys = jax.random.fold_in(state.key, draw)
         following, progress = update(state._replace(policy_optimiser=blank, key=keys))
-        moment = jax.flatten_util.ravel_pytree(optax.tree_utils.tree_get(following.policy_optimiser, "mu"))[0]
+        moment = ravel_pytree(optax.tree_utils.tree_get(following.policy_optimiser, "mu"))[0]
         return progress.gradient_norm * moment / jnp.linalg.norm(moment)
 
     return jax.vmap(one)(jnp.arange(DRAWS))

@@ -44,4 +44,6 @@ def physics(results: Sequence[Result]) -> Table:
 
 def _same(result: Result) -> object:
     """What two results share that may be held against each other."""
-    return repr((result.task, result.safeguard, result.learner, result.interactions, result.precision))
+    protocol = (result.evaluation.episodes, result.evaluation.horizon)
+    trained = (result.task, result.safeguard, result.learner, result.interactions, result.precision)
+    return repr((trained, protocol))

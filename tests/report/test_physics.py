@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 from synthetic_results import SMALL, make
 
+from safebench.record.result import Evaluation
 from safebench.report.physics import physics
 
 
@@ -29,6 +30,7 @@ def test_a_pair_that_agrees_and_one_that_does_not():
         make(physics="compiled", learner="ppo", **SMALL),
         make(physics="compiled", interactions=50_000, **SMALL),
         dataclasses.replace(make(physics="compiled", **SMALL), precision="float32"),
+        make(physics="compiled", evaluation=Evaluation(64, 120, 20), **SMALL),
     ],
 )
 def test_what_differs_in_more_or_in_less_than_its_physics_is_no_pair(other):

@@ -126,7 +126,8 @@ def test_presets_change_what_the_page_says(paper):
     for guard in (*BOTH, "ray-mask-hyperbolic"):
         plain, regularised = (paper["energy", f"{guard}{option}", "shac"] for option in ("", "+regularised"))
         assert ended(regularised).low > ended(plain).high
-        assert regularised.counted.interventions <= plain.counted.interventions
+        if guard in BOTH:  # the hyperbolic map changes every action
+            assert regularised.counted.interventions < plain.counted.interventions
     steps = {
         guard: stats.iqm([run.final.interactions_to_95 for run in paper["pendulum", guard, "shac"].runs])
         for guard in ("ray-mask", "ray-mask-hyperbolic")
