@@ -170,14 +170,13 @@ SEARCH = MappingProxyType(
         "discount": (0.95, 0.98, 0.99),
         "policy_rate": (1e-3, 2e-3, 4e-3),
         "value_rate": (1e-3, 2e-3),
-        "value_fits": (4, 8),
-        "value_hidden": ((64, 64), (128, 128, 128)),
         "reward_scale": (0.01, 0.05, 1.0),
         "log_std_start": (-2.0, -1.0, 0.0),
         "normalise": (False, True),
     }
 )
-"""What `safebench sweep --draw` chooses from: every setting uniformly."""
+"""What `safebench sweep --draw` chooses from: every setting uniformly. The critic's size and fits change the
+time, not the return (docs/records/tuning-shac-size.json)."""
 
 VARIANTS = {"shac-lagrangian": {"cost_limit": 0.001, "multiplier_gains": (1.0, 0.1, 0.0), "cost_margin": 0.0}}
 

@@ -28,6 +28,8 @@ def run_tuning(
 ) -> bool:
     """Tune every learner for every task; whether all cells ended and kept their promise.
 
+    Each try is evaluated once, at its end, unless `choice` says how often.
+
     The record of each is FOLDER/TASK/LEARNER.json, its ranking and results in FOLDER/TASK/LEARNER.
 
     Raises:
@@ -40,6 +42,8 @@ def run_tuning(
     if not 1 <= count <= len(tuning.SEEDS):
         raise ValueError(f"there are {len(tuning.SEEDS)} tuning seeds, --seeds wants {count}")
     cells = [replace(cell, seeds=tuning.SEEDS[:count]) for cell in cells]
+    if not any(text.startswith("evaluation.points=") for text in choice.assignments):
+        cells = [replace(cell, evaluations=1) for cell in cells]  # the choice is by the end alone
     pairs = list(itertools.product(choice.tasks or (), choice.learners or ()))
     draws = {(task, learner): tuning.drawn(learner, task, tries) for task, learner in pairs}
     kept = True

@@ -46,6 +46,15 @@ def test_tuning_from_the_command_line_records_every_try(tmp_path, safebench, mon
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*--*.json")} == before
 
 
+def test_a_try_is_evaluated_once_unless_said_otherwise(tmp_path, safebench, monkeypatch):
+    seen = []
+    monkeypatch.setattr(here, "run", lambda cell, *_: seen.append(cell.evaluations) or pretend(cell))
+    for name, said in (("once", ()), ("more", ("--set", "evaluation.points=3"))):
+        code, _, error = safebench(*BASE, "--draw", "1", "--out", str(tmp_path / name), *said)
+        assert code == 0, error
+    assert seen == [1, 1, 3, 3]
+
+
 @pytest.mark.slow
 def test_one_try_that_is_trained(tmp_path, safebench):
     options = ("--draw", "1", "-g", "ray-mask", "--seeds", "1", "--set", "evaluation.starts=4")
