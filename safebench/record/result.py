@@ -348,6 +348,13 @@ class Result:
         return together(counters for run in self.runs for counters in (run.training, run.evaluation))
 
     @property
+    def intervened(self) -> float:
+        """Share of the training steps whose action the safeguard changed: evaluations, of which one
+        experiment may have more than another, see the trained policy more often than training does."""
+        training = together(run.training for run in self.runs)
+        return training.interventions / max(training.steps, 1)
+
+    @property
     def broken_promise(self) -> bool:
         """Whether a certified cell counted anything that its certificate rules out."""
         return self.certified and self.counted.failures > 0

@@ -28,8 +28,8 @@ IMPROVEMENT_NOTE = (
 GOALS_NOTE = (
     "Success: share of evaluation episodes x goals in which the goal was reached; violated: share of "
     "evaluation episodes with a violation; both at the end of training, IQM over runs with 95 % bootstrap "
-    "interval. Time to the goal: IQM over the runs that reached one. Interventions and switches (of the safe "
-    "set's corridor): of all training and evaluation steps. Without a safeguard no other constraint is kept "
+    "interval. Time to the goal: IQM over the runs that reached one. Interventions: of the training "
+    "steps; switches (of the safe set's corridor): of all training and evaluation steps. Without a safeguard no other constraint is kept "
     "either, so that such a return is no yardstick."
 )
 
@@ -39,7 +39,6 @@ def goals(results: Sequence[Result]) -> Table:
     rows: list[tuple[Entry, ...]] = []
     for result in ordered([result for result in results if result.has_goal]):
         figures = row(result)
-        steps = max(figures.safety.steps, 1)
         rows.append(
             (
                 *(result.task.name, result.learner.name, result.safeguard.name),
@@ -47,7 +46,7 @@ def goals(results: Sequence[Result]) -> Table:
                 figures.time_to_goal,
                 _percent(figures.violated),
                 figures.returns,
-                100 * figures.safety.interventions / steps,
+                100 * result.intervened,
                 None if figures.switches is None else 1000 * figures.switches,
             )
         )

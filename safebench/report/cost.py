@@ -12,7 +12,7 @@ from safebench.report.tables import returns_at
 NOTE = (
     "Gain: the return (IQM over runs at the end of training) less that of the same learner without a "
     "safeguard, with the 95 % bootstrap interval of the difference; below 0 the safeguard costs return. "
-    "Violations: per 1000 steps of training. Without a safeguard no constraint is kept, so that its return "
+    "Interventions: share of the training steps. Violations: per 1000 of them. Without a safeguard no constraint is kept, so that its return "
     "may be one that no safe policy has."
 )
 
@@ -24,12 +24,11 @@ def cost(results: Sequence[Result]) -> Table:
     for result in ordered(results):
         base = unguarded.get(_names(result))
         if base is not None and base is not result:
-            counted = result.counted
             rows.append(
                 (
                     *(*_names(result), result.safeguard.name),
                     difference(result, base),
-                    100 * counted.interventions / counted.steps,
+                    100 * result.intervened,
                     violations(result),
                     violations(base),
                 )

@@ -61,7 +61,7 @@ def _shares(column: Sequence[float] | None) -> list[float]:
 
 
 def return_and_interventions(results: Sequence[Result]) -> Figure | None:
-    """Final return (IQM, 95 %) against the share of steps that the safeguard changed.
+    """Final return (IQM, 95 %) against the share of training steps that the safeguard changed.
 
     A panel per task and learner; None without a safeguarded result.
     """
@@ -69,7 +69,7 @@ def return_and_interventions(results: Sequence[Result]) -> Figure | None:
     if not panels:
         return None
     with styled():
-        figure, axes = _panels(panels, "steps with intervention [%]", "final return")
+        figure, axes = _panels(panels, "training steps with intervention [%]", "final return")
         for axis, cells in zip(axes, panels.values(), strict=True):
             for cell in cells:
                 figures = row(cell)
@@ -78,7 +78,7 @@ def return_and_interventions(results: Sequence[Result]) -> Figure | None:
                     continue  # a diverged cell has no place on the axis; the tables show it
                 name = cell.safeguard.name
                 axis.errorbar(
-                    100 * figures.safety.interventions / figures.safety.steps,
+                    100 * cell.intervened,
                     value,
                     yerr=[[value - low], [high - value]],
                     color=colour(name),

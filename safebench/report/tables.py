@@ -59,13 +59,13 @@ def guarded(results: Sequence[Result], paper: Paper) -> Table:
     )
     rows = []
     for result in ordered(chosen):
-        counted = result.counted
-        share = 100 * counted.interventions / counted.steps
+        share, violations = 100 * result.intervened, result.counted.violations
         names = (result.task.name, result.learner.name, result.safeguard.name)
-        rows.append(
-            (*names, *_returns_and_steps(result, _paper_cell(paper, result)), share, counted.violations)
-        )
-    note = f"{_shared(results, paper)} Interventions and violations: of all training and evaluation steps."
+        rows.append((*names, *_returns_and_steps(result, _paper_cell(paper, result)), share, violations))
+    note = (
+        f"{_shared(results, paper)} Interventions: of the training steps. Violations: of all training and "
+        "evaluation steps."
+    )
     return Table(
         "guarded",
         "Learners with a safeguard",

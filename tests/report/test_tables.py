@@ -21,12 +21,14 @@ def test_unguarded_table_has_our_figures_beside_the_papers():
     assert row[6] == pytest.approx(20.0)  # 0.02 violations a step
 
 
-def test_guarded_table_counts_interventions_of_all_steps():
+def test_guarded_table_counts_interventions_of_training_alone():
+    """So that an experiment with more evaluations, which see the trained policy, does not seem another."""
     cell = make(safeguard="ray-mask", **SMALL)
     (row,) = tables.guarded([cell], paper.load()).rows
     run = cell.runs[0]
-    changed = run.training.interventions + run.evaluation.interventions
-    assert row[7] == pytest.approx(100 * changed / (run.training.steps + run.evaluation.steps))
+    assert row[7] == pytest.approx(100 * run.training.interventions / run.training.steps)
+    evaluated = run.evaluation.interventions / run.evaluation.steps
+    assert row[7] != pytest.approx(100 * evaluated)  # the control
     assert row[8] == 0
 
 

@@ -104,6 +104,9 @@ def test_safeguards_cost_what_the_page_says(paper):
         assert all(gain.low <= 0 <= gain.high for gain in gains(task, "shac").values())
         ends = [ended(paper[task, guard, "shac"]) for guard in gains(task, "shac")]
         assert not any(disjoint(*pair) for pair in product(ends, ends))
+        for guard in gains(task, "shac"):
+            share = paper[task, guard, "shac"].intervened
+            assert share > 0.99 if "hyperbolic" in guard else 0.0014 < share < 0.0295
     for task, learner in (("pendulum", "ppo"), ("quadrotor", "sac")):
         assert all(gain.low > 0 for gain in gains(task, learner).values())
     energy = gains("energy", "shac")
@@ -127,7 +130,7 @@ def test_presets_change_what_the_page_says(paper):
         plain, regularised = (paper["energy", f"{guard}{option}", "shac"] for option in ("", "+regularised"))
         assert ended(regularised).low > ended(plain).high
         if guard in BOTH:  # the hyperbolic map changes every action
-            assert regularised.counted.interventions < plain.counted.interventions
+            assert regularised.intervened < plain.intervened
     steps = {
         guard: stats.iqm([run.final.interactions_to_95 for run in paper["pendulum", guard, "shac"].runs])
         for guard in ("ray-mask", "ray-mask-hyperbolic")
