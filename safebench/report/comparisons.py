@@ -28,9 +28,9 @@ IMPROVEMENT_NOTE = (
 GOALS_NOTE = (
     "Success: share of evaluation episodes x goals in which the goal was reached; violated: share of "
     "evaluation episodes with a violation; both at the end of training, IQM over runs with 95 % bootstrap "
-    "interval. Time to the goal: IQM over the runs that reached one. Interventions: of the training "
-    "steps; switches (of the safe set's corridor): of all training and evaluation steps. Without a safeguard no other constraint is kept "
-    "either, so that such a return is no yardstick."
+    "interval. Time to the goal: IQM over the runs that reached one. Interventions: of the training steps; "
+    "switches (of the safe set's corridor): of all training and evaluation steps. Without a safeguard no "
+    "other constraint is kept either, so that such a return is no yardstick."
 )
 
 

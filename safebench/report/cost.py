@@ -12,8 +12,8 @@ from safebench.report.tables import returns_at
 NOTE = (
     "Gain: the return (IQM over runs at the end of training) less that of the same learner without a "
     "safeguard, with the 95 % bootstrap interval of the difference; below 0 the safeguard costs return. "
-    "Interventions: share of the training steps. Violations: per 1000 of them. Without a safeguard no constraint is kept, so that its return "
-    "may be one that no safe policy has."
+    "Interventions: share of the training steps. Violations: per 1000 of them. Without a safeguard no "
+    "constraint is kept, so that its return may be one that no safe policy has."
 )
 
 
