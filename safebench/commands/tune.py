@@ -10,10 +10,11 @@ from rich.text import Text
 
 from safebench import atomic
 from safebench.commands.choice import Choice
-from safebench.commands.sweep import run_combinations
+from safebench.commands.sweep import run_combinations, show
 from safebench.plugin import name_of
 from safebench.record import tuning as records
 from safebench.record.tuning import Tuning
+from safebench.report.tuning import tunings
 from safebench.runs import tuning
 
 
@@ -68,7 +69,7 @@ def run_tuning(
 
 
 def say(found: Tuning, path: Path, console: Console) -> None:
-    """What was chosen, and where the record is."""
+    """What was chosen, what the tries reached, and where the record is."""
     settings = found.tries[found.chosen].settings
     listed = ", ".join(f"{name}={value}" for name, value in settings.items())
     console.print(
@@ -78,4 +79,5 @@ def say(found: Tuning, path: Path, console: Console) -> None:
         ),
         soft_wrap=True,
     )
+    show(tunings([found]), console)
     console.print(Text(f"Wrote {path}"), soft_wrap=True)

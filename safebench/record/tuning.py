@@ -61,12 +61,13 @@ def best(tries: Sequence[Returns]) -> int:
     """
     ranks = np.zeros(len(tries))
     for safeguard in tries[0]:
-        means = [_mean(returns[safeguard]) for returns in tries]
+        means = [mean(returns[safeguard]) for returns in tries]
         ranks += rankdata([-mean for mean in means], method="min")
     return int(ranks.argmin())
 
 
-def _mean(returns: Sequence[float | None]) -> float:
+def mean(returns: Sequence[float | None]) -> float:
+    """Over the seeds; minus infinity where one is not finite."""
     finite = [value for value in returns if value is not None and math.isfinite(value)]
     return float(np.mean(finite)) if len(finite) == len(returns) else -math.inf
 

@@ -2,7 +2,8 @@
 
 In results/SUITE/README.md, what stands between `<!-- NAME: begin -->` and `<!-- NAME: end -->` is a table of
 the results in that folder. In the README, `results/SUITE` stands for the NAME of the headline of that suite.
-`records/NAME` stands for the table that docs/examples/NAME.py makes of docs/records/NAME.json.
+`records/NAME` stands for the table that docs/examples/NAME.py makes of docs/records/NAME.json. `tuning`
+and `settings` stand for what the records below results/tuning reached and chose.
 The leaderboard of all of them, results/leaderboard.{json,md,html}, is made anew as well.
 """
 
@@ -14,8 +15,9 @@ from functools import cache
 from pathlib import Path
 
 from safebench.commands import claims
-from safebench.record import files
+from safebench.record import files, tuning
 from safebench.record.result import Result
+from safebench.record.tuning import Tuning
 from safebench.report import (
     comparisons,
     cost,
@@ -27,6 +29,7 @@ from safebench.report import (
     tables,
 )
 from safebench.report import physics as implementations
+from safebench.report import tuning as tuned
 from safebench.report.table import Table, markdown
 
 ROOT = Path(__file__).parents[2]
@@ -42,6 +45,10 @@ TABLES: dict[str, Callable[[Sequence[Result]], Table]] = {
     "discrimination": discrimination.discrimination,
     "goals": comparisons.goals,
     "physics": lambda found: implementations.physics([*found, *committed(ROOT / "results" / "analytic")]),
+}
+TUNED: dict[str, Callable[[Sequence[Tuning]], str]] = {
+    "tuning": lambda records: body(tuned.tunings(records)),
+    "settings": lambda records: "\n".join(map(_chosen, records)),
 }
 HEADLINES: dict[str, Callable[[Sequence[Result]], str]] = {
     "results/quick": summary.markdown,
@@ -67,6 +74,8 @@ def filled(page: Path) -> str:
         begin, name, end = block.groups()
         if name.startswith("records/"):
             return f"{begin}{recorded(name.removeprefix('records/'))}\n{end}"
+        if name in TUNED:
+            return f"{begin}{TUNED[name](tunings())}\n{end}"
         if page == README and name in HEADLINES:
             return f"{begin}{HEADLINES[name](committed(ROOT / name))}{end}"
         if name not in TABLES:
@@ -89,6 +98,18 @@ def committed(folder: Path) -> list[Result]:
     found, problems = files.load_folder(folder)
     assert not problems, problems
     return found
+
+
+@cache
+def tunings() -> list[Tuning]:
+    """The records below results/tuning, by task and learner."""
+    return [tuning.load(path) for path in sorted((ROOT / "results" / "tuning").glob("*/*.json"))]
+
+
+def _chosen(record: Tuning) -> str:
+    settings = record.tries[record.chosen].settings
+    listed = ", ".join(f"`{name}` {value}" for name, value in settings.items())
+    return f"- **{record.task}, {record.learner}** (try {record.chosen + 1}): {listed}"
 
 
 def guarded(found: Sequence[Result]) -> list[Result]:

@@ -11,7 +11,7 @@ from safebench.record import files, submission
 from safebench.runs import reproduce
 
 RESULTS = Path(__file__).parents[2] / "results"
-COMMITTED = sorted(RESULTS.glob("*/*/*.json"))
+COMMITTED = sorted(RESULTS.glob("*/*/*--*.json"))
 
 
 def some_slow(paths):
