@@ -9,7 +9,7 @@ step is how far its state lies beyond the constraints, with its derivative throu
 a second critic values the costs after the window. The multiplier follows the violations themselves.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -132,7 +132,10 @@ _ARM = Config(environments=8, reward_scale=0.05, policy_hidden=(256, 256))
 
 SETTINGS = MappingProxyType(
     {
-        "pendulum": _SMALL_CRITIC,
+        # results/tuning/pendulum/shac.json.
+        "pendulum": replace(
+            _SMALL_CRITIC, window=16, discount=0.98, policy_rate=4e-3, value_rate=1e-3, log_std_start=-2.0
+        ),
         "quadrotor": _SMALL_CRITIC,
         # Goals differ by episode, and are seconds away.
         "quadrotor3d": Config(environments=16, discount=0.98),

@@ -222,7 +222,7 @@ SECTIONS: dict[str, list[Case]] = {
         Case(
             "settings that do not go together",
             f"{SET} learner.value_batches=200",
-            "Error: learner.value_batches must be at most environments x window = 4 x 32 = 128, not 200",
+            "Error: learner.value_batches must be at most environments x window = 4 x 16 = 64, not 200",
         ),
         Case(
             "brackets as deep as Python's parser cannot read",
@@ -240,7 +240,7 @@ SECTIONS: dict[str, list[Case]] = {
         Case(
             "a budget below one update",
             f"{CELL} -n 5",
-            "Error: a budget of 5 interactions is less than one update: environments x window = 4 x 32 = 128",
+            "Error: a budget of 5 interactions is less than one update: environments x window = 4 x 16 = 64",
         ),
         Case(
             "a budget beyond the counters",
