@@ -138,8 +138,17 @@ _ENERGY = replace(_TUNED, window=48, discount=0.98)
 
 SETTINGS = MappingProxyType(
     {
-        # Unguarded states reach thousands of rad/s: scaled by those, all others look alike.
-        "pendulum": replace(_TUNED, normalise=False),
+        # results/tuning/pendulum/ppo.json. Unguarded states reach thousands of rad/s: scaled by those, all
+        # others look alike.
+        "pendulum": replace(
+            _TUNED,
+            window=64,
+            policy_rate=3e-4,
+            policy_rate_end=1.0,
+            entropy_weight=0.01,
+            log_std_start=0.0,
+            normalise=False,
+        ),
         "quadrotor": replace(
             _TUNED,
             discount=0.98,

@@ -56,6 +56,10 @@ def test_a_record_comes_back_and_a_strange_one_is_refused(tmp_path):
         tuning.load(path)
 
 
+def test_there_are_records():
+    assert COMMITTED
+
+
 @pytest.mark.parametrize("path", COMMITTED, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_shipped_settings_are_those_that_the_record_chose(path):
     """By the ruleset: as many tries as for every learner, the search space that the learner says, tuning
