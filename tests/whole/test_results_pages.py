@@ -17,6 +17,7 @@ from safebench.report.paper import load
 from safebench.report.paper_level import paper_level
 from safebench.report.physics import physics
 from safebench.report.tables import count_stuck, returns_at
+from safebench.report.tuning import tunings
 from safebench.runs import suites
 
 BOTH = ("boundary-projection", "ray-mask")
@@ -185,6 +186,16 @@ def test_the_papers_return_is_reached_as_the_page_says():
             assert steps < (2.2 if safeguard == "none" else 1.5) * theirs
         else:
             assert steps < 4.4 * theirs if safeguard == "none" else steps == 4992
+
+
+def test_a_safeguard_makes_a_learner_easier_to_tune():
+    rows = {row[:3]: row for row in tunings(results_pages.tunings()).rows}
+    learners = {(task, learner) for task, learner, _ in rows}
+    assert learners == {("pendulum", learner) for learner in ("apg", "ppo", "shac")}
+    for names in learners:
+        alone, guarded = (rows[(*names, safeguard)] for safeguard in ("none", "boundary-projection"))
+        assert guarded[-2] > alone[-2]
+        assert guarded[-1] > alone[-1]
 
 
 GOALS = {"seeker": 0.95, "quadrotor-obstacles": 0.95, "crowd": 0.9, "seeker-blind": 0.0}
