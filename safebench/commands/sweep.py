@@ -25,7 +25,7 @@ from safebench.runs.prepare import prepare
 from safebench.runs.runner import Outcome, execute
 from safebench.runs.sweep import Combination
 
-KEPT = ("return IQM [95 %]", "violations", "seconds")
+KEPT = ("return IQM [95 %]", "violations", "seconds", "safeguard", "chosen", "best", "median", "close")
 """Columns that are shown even where all rows agree."""
 
 

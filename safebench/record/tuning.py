@@ -62,7 +62,7 @@ def best(tries: Sequence[Returns]) -> int:
     ranks = np.zeros(len(tries))
     for safeguard in tries[0]:
         means = [mean(returns[safeguard]) for returns in tries]
-        ranks += rankdata([-mean for mean in means], method="min")
+        ranks += rankdata([-value for value in means], method="min")
     return int(ranks.argmin())
 
 

@@ -9,6 +9,7 @@ from PIL import Image
 from rich.console import Console
 from synthetic_action_sets import random_sets
 
+from safebench import registry
 from safebench.commands import bench, bench_scaling, bench_scaling_figure, bench_scaling_table, stopwatch
 from safebench.commands.bench_scaling import Sizes
 from safebench.env.action_set import slacks
@@ -48,17 +49,18 @@ def test_steps_and_rows_are_measured_at_every_size(monkeypatch):
 def test_training_is_measured_at_every_size_and_once_where_sizes_meet(monkeypatch):
     monkeypatch.setattr(bench_scaling, "REPEATS", 1)
     said = []
-    sizes = NOTHING._replace(seeds=(1, 3), windows=(2, 32))
+    shipped = registry.load("learner", "shac").SETTINGS["pendulum"].window
+    sizes = NOTHING._replace(seeds=(1, 3), windows=(2, shipped))
     found = bench_scaling.measure(["pendulum"], said.append, sizes)
     assert [(each.axis, each.size) for each in found] == [
         ("seeds", 1),
         ("seeds", 3),
         ("window", 2),
-        ("window", 32),
+        ("window", shipped),
     ]
     assert len(said) == 3
     one, three, short, usual = found
-    assert usual == one._replace(axis="window", size=32)
+    assert usual == one._replace(axis="window", size=shipped)
     assert three.memory_mb > 2 * one.memory_mb
     assert one.temporary_mb > 2 * short.temporary_mb
     assert all(each.wall_us > 0 and each.cpu_us > 0 for each in found)

@@ -55,6 +55,19 @@ def test_a_try_is_evaluated_once_unless_said_otherwise(tmp_path, safebench, monk
     assert seen == [1, 1, 3, 3]
 
 
+@pytest.mark.parametrize("safeguards", [("ray-mask",), ("none", "ray-mask")])
+def test_it_ends_with_what_the_tries_reached_of_however_many_safeguards(
+    safeguards, tmp_path, safebench, monkeypatch
+):
+    """Also where no column of the table varies."""
+    monkeypatch.setattr(here, "run", pretend)
+    named = [word for safeguard in safeguards for word in ("-g", safeguard)]
+    code, output, error = safebench(*BASE, "--draw", "1", *named, "--out", str(tmp_path))
+    assert code == 0, error
+    table = output.partition("Chosen for")[2]
+    assert all(word in table for word in ("best", "median", "close", *safeguards))
+
+
 @pytest.mark.slow
 def test_one_try_that_is_trained(tmp_path, safebench):
     options = ("--draw", "1", "-g", "ray-mask", "--seeds", "1", "--set", "evaluation.starts=4")
