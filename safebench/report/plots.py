@@ -69,7 +69,7 @@ def return_and_interventions(results: Sequence[Result]) -> Figure | None:
     if not panels:
         return None
     with styled():
-        figure, axes = _panels(panels, "training steps with intervention [%]", "final return")
+        figure, axes = _panels(panels, "training interventions [%]", "final return")
         for axis, cells in zip(axes, panels.values(), strict=True):
             for cell in cells:
                 figures = row(cell)
